@@ -1,0 +1,67 @@
+//! Before main and after it.
+
+use std::io::{self, Write};
+
+use stack::{config, descriptors, kernel, network, process};
+
+/// Runs when the library is loaded. Nothing is opened unless the process inherited sockets.
+#[ctor::ctor(unsafe)]
+fn start() {
+    process::start();
+    start_log();
+    descriptors::inherit();
+    // SAFETY: both functions only touch this process' own state.
+    unsafe {
+        libc::pthread_atfork(Some(before_fork), Some(after_fork_parent), Some(after_fork_child));
+        libc::atexit(at_exit);
+    }
+}
+
+extern "C" fn before_fork() {
+    descriptors::before_fork();
+}
+
+extern "C" fn after_fork_parent() {
+    descriptors::after_fork(false);
+}
+
+extern "C" fn after_fork_child() {
+    descriptors::after_fork(true);
+}
+
+extern "C" fn at_exit() {
+    descriptors::leave();
+    network::tidy();
+}
+
+/// SOCKHOP_LOG in env_logger's syntax, to stderr or to SOCKHOP_LOG_FILE by a descriptor of our own.
+fn start_log() {
+    let _ = config::get();
+    let Ok(filter) = std::env::var("SOCKHOP_LOG") else { return };
+    let file = std::env::var("SOCKHOP_LOG_FILE").ok().and_then(|path| {
+        let path = std::ffi::CString::new(path).ok()?;
+        let fd = kernel::open(&path, libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND, 0o600).ok()?;
+        kernel::move_up(fd).ok()
+    });
+    let sink = Sink(file.unwrap_or(2));
+    let _ = env_logger::Builder::new()
+        .parse_filters(&filter)
+        .target(env_logger::Target::Pipe(Box::new(sink)))
+        .format(|out, record| {
+            writeln!(out, "sockhop[{}] {} {}: {}", kernel::pid(), record.level(), record.target(), record.args())
+        })
+        .try_init();
+}
+
+/// Writes by raw system calls, so that a log line never comes back in through the hooks.
+struct Sink(i32);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        kernel::write(self.0, bytes).map_err(|e| io::Error::from_raw_os_error(e.raw()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! Error numbers.
+
+use core::fmt;
+
+/// A Linux error number (errno(3)). The C variable `errno` is written in one place only, in the hooks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(i32);
+
+/// What every operation of the socket layer answers.
+pub type Result<T> = core::result::Result<T, Errno>;
+
+macro_rules! numbers {
+    ($($name:ident),* $(,)?) => {
+        #[allow(missing_docs)] // the names are errno(3)'s
+        impl Errno {
+            $(pub const $name: Errno = Errno(libc::$name);)*
+        }
+        impl fmt::Debug for Errno {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    $(libc::$name => f.write_str(stringify!($name)),)*
+                    n => write!(f, "errno {n}"),
+                }
+            }
+        }
+    };
+}
+
+numbers!(
+    EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, EBUSY, ECONNABORTED, ECONNREFUSED,
+    ECONNRESET, EDESTADDRREQ, EDOM, EEXIST, EFAULT, EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, ELOOP, EMFILE, EMSGSIZE,
+    ENETUNREACH, ENFILE, ENOBUFS, ENODEV, ENOENT, ENOMEM, ENOPROTOOPT, ENOSPC, ENOSYS, ENOTCONN, ENOTSOCK, ENOTTY,
+    EOPNOTSUPP, EPERM, EPIPE, EPROTO, EPROTONOSUPPORT, EPROTOTYPE, ERANGE, ESHUTDOWN, ESOCKTNOSUPPORT, ESPIPE, ESRCH,
+    ETIMEDOUT, ENOTUNIQ,
+);
+
+impl Errno {
+    /// The errno of a raw number, as a system call or a shared word gives it; 0 and nonsense become EIO.
+    pub fn from_raw(raw: i32) -> Errno {
+        if (1..4096).contains(&raw) {
+            Errno(raw)
+        } else {
+            Errno::EIO
+        }
+    }
+
+    /// The number.
+    pub fn raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Errno {}

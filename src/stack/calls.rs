@@ -1,0 +1,470 @@
+//! The facade: what each call of the program does to a socket that is ours.
+//!
+//! Here the arguments are checked in the kernel's order, and here it is decided when a call waits and when it is done.
+
+use core::sync::atomic::Ordering::*;
+
+use crate::abi::{family_of, Errno, Name, Result};
+use crate::anchor;
+use crate::config;
+use crate::family::inet;
+use crate::family::ops::{Incoming, Outgoing};
+use crate::fdtable;
+use crate::kernel;
+use crate::network;
+use crate::options;
+use crate::shm::views::{read_list, Buffers, List, UserPtr};
+use crate::shm::SlotFlags;
+use crate::socket::{self, Sock};
+use crate::wait::{self, Interest};
+
+/// Flags in socket(2)'s type.
+const TYPE_FLAGS: i32 = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+const TYPE_MASK: i32 = 0xf;
+
+/// socket(2), for the families that are ours. None: the kernel's.
+pub fn socket(family: i32, kind: i32, protocol: i32) -> Option<Result<i32>> {
+    let families = inet::families();
+    if !families.has(family) || kind & !(TYPE_MASK | TYPE_FLAGS) != 0 {
+        return None;
+    }
+    match kind & TYPE_MASK {
+        libc::SOCK_STREAM | libc::SOCK_DGRAM => {}
+        // Raw, packet and the rest stay the kernel's.
+        _ => return None,
+    }
+    match families.find(family, kind & TYPE_MASK, protocol) {
+        Ok((row, protocol)) => Some(socket::create(family, row.kind, protocol, kind & TYPE_FLAGS)),
+        // A protocol that has no row here may have one in the kernel (SCTP, MPTCP, ping sockets), which also knows the errno.
+        Err(_) => None,
+    }
+}
+
+/// Copies an address in (move_addr_to_kernel).
+pub fn address_in(at: UserPtr, length: i32, space: &mut [u8; 128]) -> Result<&[u8]> {
+    if !(0..=128).contains(&length) {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = &mut space[..length as usize];
+    if length > 0 {
+        at.read(bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Copies an address out, cut to the room there is, and its real length (move_addr_to_user).
+pub fn address_out(name: &Name, at: UserPtr, length_at: UserPtr) -> Result<()> {
+    let room = length_at.read_u32()? as i32;
+    if room < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (bytes, length) = name.encode();
+    let n = length.min(room as usize);
+    if n > 0 {
+        at.write(&bytes[..n])?;
+    }
+    length_at.write_u32(length as u32)
+}
+
+/// bind(2).
+pub fn bind(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
+    let mut space = [0; 128];
+    let address = address_in(at, length, &mut space)?;
+    if let Ok(name) = Name::parse(address, s.family()) {
+        if !network::carries(&name) && !config::get().isolated && leaves(s) {
+            return hand_over(s).and_then(|fd| kernel::bind(fd, address));
+        }
+    }
+    s.ops().bind(s, address)
+}
+
+/// A socket without a past may still become a kernel socket.
+fn leaves(s: &Sock) -> bool {
+    !s.slot.has(SlotFlags::PEER) && s.end().is_none() && s.slot.state.load(Acquire) != inet::state::LISTEN
+}
+
+/// connect(2).
+pub fn connect(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
+    let mut space = [0; 128];
+    let address = address_in(at, length, &mut space)?;
+    if family_of(address) == Some(s.family()) {
+        if let Ok(name) = Name::parse(address, s.family()) {
+            if is_kernels(&name) && leaves(s) {
+                if config::get().isolated && !network::is_resolver(&name) {
+                    return Err(Errno::ENETUNREACH);
+                }
+                let fd = hand_over(s)?;
+                return kernel::connect(fd, address);
+            }
+        }
+    }
+    s.ops().connect(s, address, s.nonblocking())
+}
+
+/// Is the address the kernel's to reach?
+pub fn is_kernels(name: &Name) -> bool {
+    !network::carries(name) || network::is_resolver(name)
+}
+
+/// Makes the descriptor a kernel socket with the same options, flags and name.
+pub fn hand_over(s: &Sock) -> Result<i32> {
+    let new = kernel::socket(s.family(), s.kind() | libc::SOCK_CLOEXEC, s.slot.protocol.load(Relaxed) as i32)?;
+    options::repeat(s.slot, new);
+    if s.slot.has(SlotFlags::BOUND) {
+        let (bytes, length) = s.slot.local().encode();
+        if let Err(e) = kernel::bind(new, &bytes[..length]) {
+            let _ = kernel::close(new);
+            return Err(e);
+        }
+    }
+    let fd = s.fd;
+    anchor::hand_over(s, new)?;
+    Ok(fd)
+}
+
+/// listen(2).
+pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
+    s.ops().listen(s, backlog)
+}
+
+/// accept4(2).
+pub fn accept(s: &Sock, at: UserPtr, length_at: UserPtr, flags: i32) -> Result<i32> {
+    if flags & !TYPE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let new = s.ops().accept(s, flags)?;
+    if !at.is_null() {
+        if let Err(e) = address_out(&new.slot.peer(), at, length_at) {
+            let _ = socket::close(&new);
+            return Err(e);
+        }
+    }
+    Ok(new.fd)
+}
+
+/// getsockname(2) and getpeername(2).
+pub fn getname(s: &Sock, peer: bool, at: UserPtr, length_at: UserPtr) -> Result<()> {
+    let name = s.ops().getname(s, peer)?;
+    address_out(&name, at, length_at)
+}
+
+/// shutdown(2).
+pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
+    if !(0..=2).contains(&how) {
+        return Err(Errno::EINVAL);
+    }
+    s.ops().shutdown(s, how)
+}
+
+/// Everything that sends ends here.
+pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
+    let ops = s.ops();
+    let mut total = 0;
+    let mut deadline = None;
+    loop {
+        let error = match ops.send(s, m) {
+            Ok(n) => {
+                total += n;
+                if m.data.left() == 0 {
+                    return Ok(total);
+                }
+                continue;
+            }
+            Err(Errno::EAGAIN) if !nonblocking => {
+                let until = *deadline.get_or_insert_with(|| wait::deadline(options::send_timeout(s.slot)));
+                match ops.wait(s, Interest::Write, until) {
+                    Ok(()) => continue,
+                    Err(e) => e,
+                }
+            }
+            Err(e) => e,
+        };
+        if total > 0 {
+            return Ok(total);
+        }
+        if error == Errno::EPIPE && m.flags & libc::MSG_NOSIGNAL == 0 && s.kind() == libc::SOCK_STREAM {
+            kernel::raise(libc::SIGPIPE);
+        }
+        return Err(error);
+    }
+}
+
+/// Everything that receives ends here.
+pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
+    let ops = s.ops();
+    let wanted = m.data.left();
+    let start = m.data;
+    let peek = m.flags & libc::MSG_PEEK != 0;
+    let mut total = 0;
+    let mut deadline = None;
+    loop {
+        let (n, error) = match ops.receive(s, m) {
+            Ok(n) => (n, None),
+            Err(e) => (0, Some(e)),
+        };
+        total = if peek && error.is_none() { n } else { total + n };
+        match error {
+            None if n == 0 || ops.enough(s, m.flags, total, wanted) => return Ok(total),
+            None | Some(Errno::EAGAIN) if nonblocking => {
+                return if total > 0 { Ok(total) } else { Err(Errno::EAGAIN) };
+            }
+            None | Some(Errno::EAGAIN) => {}
+            Some(_) if total > 0 => return Ok(total),
+            Some(e) => return Err(e),
+        }
+        let until = *deadline.get_or_insert_with(|| wait::deadline(options::receive_timeout(s.slot)));
+        if peek && total > 0 {
+            // Bytes that were looked at keep the socket readable: wait for more of them by the clock.
+            match wait::more(s, until) {
+                Ok(()) => {}
+                Err(_) => return Ok(total),
+            }
+            m.data = start;
+            continue;
+        }
+        match ops.wait(s, Interest::Read, until) {
+            Ok(()) => {}
+            Err(_) if total > 0 => return Ok(total),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// send(2), sendto(2), write(2): one buffer.
+#[inline]
+pub fn send_one(s: &Sock, buffer: usize, length: usize, flags: i32, to: &[u8]) -> Result<usize> {
+    if length > isize::MAX as usize && s.kind() == libc::SOCK_DGRAM {
+        return Err(Errno::EMSGSIZE);
+    }
+    let list = List::one(buffer, length);
+    send(s, &mut Outgoing { data: Buffers::new(&list), to, control: &[], flags })
+}
+
+/// sendto(2) with an address of the program.
+pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, to_length: i32) -> Result<usize> {
+    if at.is_null() {
+        return send_one(s, buffer, length, flags, &[]);
+    }
+    let mut space = [0; 128];
+    let to = address_in(at, to_length, &mut space)?;
+    send_one(s, buffer, length, flags, to)
+}
+
+/// recv(2), recvfrom(2), read(2): one buffer. Gives the sender's name too.
+#[inline]
+pub fn receive_one(s: &Sock, buffer: usize, length: usize, flags: i32) -> Result<(usize, Option<Name>)> {
+    let list = List::one(buffer, length);
+    let mut m = Incoming {
+        data: Buffers::new(&list),
+        flags,
+        from: None,
+        out_flags: 0,
+        control: Vec::new(),
+        control_room: 0,
+    };
+    let n = receive(s, &mut m)?;
+    Ok((n, m.from))
+}
+
+/// recvfrom(2) with room for an address.
+pub fn recvfrom(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, length_at: UserPtr) -> Result<usize> {
+    let (n, from) = receive_one(s, buffer, length, flags)?;
+    if !at.is_null() {
+        match from {
+            Some(name) => address_out(&name, at, length_at)?,
+            None => {
+                if (length_at.read_u32()? as i32) < 0 {
+                    return Err(Errno::EINVAL);
+                }
+                length_at.write_u32(0)?;
+            }
+        }
+    }
+    Ok(n)
+}
+
+/// readv(2) and writev(2).
+pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Result<usize> {
+    if count < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut list = List::new();
+    read_list(at, count as usize, Errno::EINVAL, &mut list)?;
+    let data = Buffers::new(list.as_slice());
+    if out {
+        return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
+    }
+    if data.left() == 0 {
+        return Ok(0);
+    }
+    receive(s, &mut Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 })
+}
+
+/// struct msghdr as the program wrote it.
+struct Header {
+    name: UserPtr,
+    name_length: u32,
+    list: UserPtr,
+    count: usize,
+    control: UserPtr,
+    control_length: usize,
+}
+
+const NAME_LENGTH_AT: usize = 8;
+const CONTROL_LENGTH_AT: usize = 40;
+const FLAGS_AT: usize = 48;
+
+fn header(at: UserPtr) -> Result<Header> {
+    Ok(Header {
+        name: UserPtr(at.read_u64()? as usize),
+        name_length: at.add(NAME_LENGTH_AT).read_u32()?,
+        list: UserPtr(at.add(16).read_u64()? as usize),
+        count: at.add(24).read_u64()? as usize,
+        control: UserPtr(at.add(32).read_u64()? as usize),
+        control_length: at.add(CONTROL_LENGTH_AT).read_u64()? as usize,
+    })
+}
+
+/// sendmsg(2).
+pub fn sendmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
+    let h = header(at)?;
+    let mut space = [0; 128];
+    let mut to: &[u8] = &[];
+    if !h.name.is_null() && h.name_length != 0 {
+        if (h.name_length as i32) < 0 {
+            return Err(Errno::EINVAL);
+        }
+        to = address_in(h.name, h.name_length.min(128) as i32, &mut space)?;
+    }
+    let mut list = List::new();
+    read_list(h.list, h.count, Errno::EMSGSIZE, &mut list)?;
+    let mut control = Vec::new();
+    if !h.control.is_null() && h.control_length > 0 {
+        if h.control_length > 1 << 20 {
+            return Err(Errno::ENOBUFS);
+        }
+        control.resize(h.control_length, 0);
+        h.control.read(&mut control)?;
+    }
+    send(s, &mut Outgoing { data: Buffers::new(list.as_slice()), to, control: &control, flags })
+}
+
+/// recvmsg(2).
+pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
+    let h = header(at)?;
+    if (h.name_length as i32) < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut list = List::new();
+    read_list(h.list, h.count, Errno::EMSGSIZE, &mut list)?;
+    let mut m = Incoming {
+        data: Buffers::new(list.as_slice()),
+        flags,
+        from: None,
+        out_flags: 0,
+        control: Vec::new(),
+        control_room: if h.control.is_null() { 0 } else { h.control_length },
+    };
+    let n = receive(s, &mut m)?;
+    if !h.name.is_null() {
+        match m.from {
+            Some(name) => {
+                let (bytes, length) = name.encode();
+                h.name.write(&bytes[..length.min(h.name_length as usize)])?;
+                at.add(NAME_LENGTH_AT).write_u32(length as u32)?;
+            }
+            None => at.add(NAME_LENGTH_AT).write_u32(0)?,
+        }
+    }
+    let mut out_flags = m.out_flags | flags & libc::MSG_CMSG_CLOEXEC;
+    let told = m.control.len().min(m.control_room);
+    if m.control.len() > m.control_room {
+        out_flags |= libc::MSG_CTRUNC;
+    }
+    if told > 0 {
+        h.control.write(&m.control[..told])?;
+    }
+    at.add(CONTROL_LENGTH_AT).write(&(told as u64).to_ne_bytes())?;
+    at.add(FLAGS_AT).write_u32(out_flags as u32)?;
+    Ok(n)
+}
+
+const MMSGHDR: usize = 64;
+
+/// sendmmsg(2).
+pub fn sendmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32) -> Result<usize> {
+    let count = count.min(1024) as usize;
+    for i in 0..count {
+        let message = at.add(i * MMSGHDR);
+        let sent = sendmsg(s, message, flags).and_then(|n| message.add(56).write_u32(n as u32));
+        match sent {
+            Ok(()) => {}
+            Err(_) if i > 0 => return Ok(i),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(count)
+}
+
+/// recvmmsg(2). An error after the first message waits for the next call.
+pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserPtr) -> Result<usize> {
+    let mut timeout_ns = None;
+    if !timeout_at.is_null() {
+        let (sec, ns) = (timeout_at.read_u64()? as i64, timeout_at.add(8).read_u64()? as i64);
+        if sec < 0 || !(0..1_000_000_000).contains(&ns) {
+            return Err(Errno::EINVAL);
+        }
+        timeout_ns = Some((sec as u64).saturating_mul(1_000_000_000).saturating_add(ns as u64));
+    }
+    let deadline = wait::deadline(timeout_ns);
+    let tell_left = || -> Result<()> {
+        let Some(deadline) = deadline else { return Ok(()) };
+        let left = kernel::timespec(deadline.saturating_sub(kernel::now_ns()));
+        timeout_at.write(&left.tv_sec.to_ne_bytes())?;
+        timeout_at.add(8).write(&left.tv_nsec.to_ne_bytes())
+    };
+    let error = s.ops().take_error(s);
+    if error != 0 {
+        return Err(Errno::from_raw(error));
+    }
+    let mut flags = flags;
+    let mut done = 0;
+    for i in 0..count.min(1024) as usize {
+        let message = at.add(i * MMSGHDR);
+        let got = recvmsg(s, message, flags & !libc::MSG_WAITFORONE).and_then(|n| message.add(56).write_u32(n as u32));
+        if let Err(e) = got {
+            if done == 0 {
+                return Err(e);
+            }
+            if e != Errno::EAGAIN {
+                s.slot.error.store(e.raw(), Release);
+            }
+            break;
+        }
+        done += 1;
+        if flags & libc::MSG_WAITFORONE != 0 {
+            flags |= libc::MSG_DONTWAIT;
+        }
+        if deadline.is_some_and(|d| d <= kernel::now_ns()) {
+            break;
+        }
+    }
+    tell_left()?;
+    Ok(done)
+}
+
+/// dup(2), dup2(2), dup3(2) and F_DUPFD made `new` from a descriptor of ours.
+pub fn duplicated(s: &Sock, new: i32) {
+    socket::duplicated(s, new);
+}
+
+/// A descriptor number is about to be replaced or closed by the kernel: what stood there goes as close(2) would have it.
+pub fn displaced(fd: i32) {
+    if let Some(s) = fdtable::get(fd) {
+        if crate::process::memory() != crate::process::Memory::Borrowed {
+            socket::detach(&s);
+        }
+    }
+}

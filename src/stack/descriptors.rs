@@ -1,0 +1,230 @@
+//! What happens to descriptors as such: duplicated, replaced, inherited, sent away, counted at fork.
+
+use core::sync::atomic::{AtomicBool, Ordering::*};
+
+use crate::abi::{Errno, Result};
+use crate::fdtable;
+use crate::kernel;
+use crate::process::{self, Memory};
+use crate::shm::views::UserPtr;
+use crate::shm::SlotFlags;
+use crate::socket::{self, Sock};
+
+// Numbers that the libc crate does not have (asm/sockios.h, fcntl.h).
+const F_SETSIG: i32 = 10;
+const FIOSETOWN: u64 = 0x8901;
+const SIOCSPGRP: u64 = 0x8902;
+const FIOGETOWN: u64 = 0x8903;
+const SIOCGPGRP: u64 = 0x8904;
+
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// Did this process ever hold a socket of ours? Before that, descriptors in messages are nobody's business.
+pub fn any() -> bool {
+    ANY.load(Relaxed) || crate::network::opened().is_some()
+}
+
+/// A descriptor that is not a socket of ours is about to be closed. True: it is a descriptor of the library's own, which
+/// the program does not have.
+pub fn closing(fd: i32) -> bool {
+    crate::readiness::closing(fd)
+}
+
+/// Is the number one of the library's own?
+pub fn reserved(fd: i32) -> bool {
+    crate::readiness::is_internal(fd)
+}
+
+/// Moves a descriptor of the library's own out of the way of the program.
+pub fn make_way(fd: i32) -> Result<()> {
+    crate::readiness::make_way(fd)
+}
+
+/// dup2(2) and dup3(2) once the way is free.
+pub fn redo_dup(old: i32, new: i32, flags: i32) -> Result<i32> {
+    let made = kernel::dup3(old, new, flags)?;
+    copied(old, made);
+    Ok(made)
+}
+
+/// The kernel made `new` a duplicate of `old`.
+pub fn copied(old: i32, new: i32) {
+    match fdtable::get(old) {
+        Some(s) => socket::duplicated(&s, new),
+        None => crate::readiness::copied(old, new),
+    }
+}
+
+/// dup2(2) and dup3(2): `act` has the kernel replace `new` by `old`.
+pub fn replacing(old: i32, new: i32, act: impl FnOnce() -> i32) -> i32 {
+    let displaced = fdtable::get(new);
+    // What is replaced may be the last of its socket, whose end the peer is told of while its bell still works: so it
+    // is kept under another number until then.
+    let kept = displaced.filter(|d| old != new && d.number + 1 != 0).and_then(|d| {
+        (process::memory() != Memory::Borrowed).then_some(())?;
+        let kept = kernel::fcntl(d.fd, libc::F_DUPFD_CLOEXEC, 512).ok()?;
+        Some((d, kept))
+    });
+    let answered = act();
+    if answered >= 0 && old != new {
+        if process::memory() != Memory::Borrowed {
+            if displaced.is_some() {
+                crate::readiness::forget(new, displaced.map_or(0, |d| d.number));
+                fdtable::clear(new);
+            } else {
+                crate::readiness::closed(new);
+            }
+        }
+        copied(old, new);
+        if let Some((d, kept)) = kept {
+            socket::drop_reference(&Sock { fd: kept, ..d });
+        }
+    }
+    if let Some((_, kept)) = kept {
+        let _ = kernel::close(kept);
+    }
+    answered
+}
+
+/// fcntl(2) succeeded on a descriptor.
+pub fn after_fcntl(fd: i32, command: i32, argument: usize, answered: i32) {
+    match command {
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => copied(fd, answered),
+        libc::F_SETFL => {
+            if let Some(s) = fdtable::get(fd) {
+                set_flag(&s, SlotFlags::NONBLOCK, argument as i32 & libc::O_NONBLOCK != 0);
+                set_flag(&s, SlotFlags::ASYNC, argument as i32 & libc::O_ASYNC != 0);
+            }
+        }
+        libc::F_SETOWN => {
+            if let Some(s) = fdtable::get(fd) {
+                s.slot.owner.store(argument as i32, Release);
+            }
+        }
+        F_SETSIG => {
+            if let Some(s) = fdtable::get(fd) {
+                s.slot.owner_signal.store(argument as u32, Release);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn set_flag(s: &Sock, flag: u32, on: bool) {
+    if on {
+        s.slot.set(flag);
+    } else {
+        s.slot.clear(flag);
+    }
+}
+
+/// ioctl(2) on a socket of ours.
+pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
+    match request {
+        libc::FIONBIO => {
+            let on = argument.read_u32()? != 0;
+            // SAFETY: the kernel checks the pointer.
+            #[allow(unsafe_code)]
+            let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;
+            set_flag(s, SlotFlags::NONBLOCK, on);
+            Ok(done)
+        }
+        libc::FIOCLEX | libc::FIONCLEX | libc::FIOASYNC | FIOSETOWN | SIOCSPGRP | FIOGETOWN
+        | SIOCGPGRP => {
+            // SAFETY: the kernel checks the pointer.
+            #[allow(unsafe_code)]
+            let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;
+            match request {
+                libc::FIOASYNC => set_flag(s, SlotFlags::ASYNC, argument.read_u32()? != 0),
+                FIOSETOWN | SIOCSPGRP => s.slot.owner.store(argument.read_u32()? as i32, Release),
+                _ => {}
+            }
+            Ok(done)
+        }
+        _ => match s.ops().ioctl(s, request, argument) {
+            Err(Errno::ENOTTY) => interface_ioctl(s, request, argument),
+            other => other,
+        },
+    }
+}
+
+/// Requests about interfaces and routes are the machine's: a kernel socket of the same family is asked.
+fn interface_ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
+    if !(0x8900..0x8a00).contains(&request) {
+        return Err(Errno::ENOTTY);
+    }
+    let helper = kernel::socket(s.family(), libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)?;
+    // SAFETY: the kernel checks the pointer.
+    #[allow(unsafe_code)]
+    let done = unsafe { kernel::ioctl(helper, request, argument.0 as *mut _) };
+    let _ = kernel::close(helper);
+    done
+}
+
+/// A descriptor goes away in a message (`going`), or does not after all.
+pub fn sent(fd: i32, going: bool) {
+    if let Some(s) = fdtable::get(fd) {
+        if going {
+            s.slot.refs.fetch_add(1, AcqRel);
+        } else {
+            let _ = s.slot.refs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
+        }
+    }
+}
+
+/// A descriptor arrived in a message, or by pidfd_getfd.
+pub fn arrived(fd: i32) {
+    if !fdtable::owned(fd) {
+        socket::adopt(fd);
+    }
+}
+
+/// At start: finds the sockets that were inherited through exec.
+pub fn inherit() {
+    let mut found = [0i32; 256];
+    let mut count = 0;
+    let listed = kernel::list(c"/proc/self/fd", |name| {
+        let fd = core::str::from_utf8(name).ok().and_then(|n| n.parse::<i32>().ok());
+        if let (Some(fd), true) = (fd, count < found.len()) {
+            found[count] = fd;
+            count += 1;
+        }
+    });
+    if listed.is_ok() {
+        for &fd in &found[..count] {
+            socket::adopt(fd);
+        }
+    }
+}
+
+/// fork(2) is about to copy the table: the child's descriptors are references of their own.
+pub fn before_fork() {
+    crate::readiness::before_fork();
+    for (fd, _) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            s.slot.refs.fetch_add(1, AcqRel);
+            s.slot.set(SlotFlags::SHARED);
+        }
+    }
+}
+
+/// After fork(2), in the parent or in the child.
+pub fn after_fork(child: bool) {
+    crate::readiness::after_fork(child);
+    if child {
+        crate::shm::set_forked();
+        process::memory();
+    }
+}
+
+/// The process exits: its descriptors close.
+pub fn leave() {
+    if process::memory() == Memory::Borrowed {
+        return;
+    }
+    for (fd, _) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            socket::detach(&s);
+        }
+    }
+}

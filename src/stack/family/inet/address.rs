@@ -1,0 +1,64 @@
+//! Addresses at bind and connect: what may be said, and what is chosen when it is not.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::abi::{family_of, Errno, Name, Result};
+use crate::options;
+use crate::socket::Sock;
+
+/// Reads bind(2)'s address (inet_bind, inet6_bind).
+pub fn for_bind(s: &Sock, address: &[u8]) -> Result<Name> {
+    let family = s.family();
+    let shortest = if family == libc::AF_INET { 16 } else { 24 };
+    if address.len() < shortest {
+        return Err(Errno::EINVAL);
+    }
+    let given = family_of(address);
+    if family == libc::AF_INET && given == Some(libc::AF_UNSPEC) {
+        // An old habit: AF_UNSPEC is AF_INET if the address is the wildcard.
+        let mut fixed = [0u8; 16];
+        fixed.copy_from_slice(&address[..16]);
+        fixed[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+        let name = Name::parse(&fixed, family)?;
+        return if name.is_any() { Ok(name) } else { Err(Errno::EAFNOSUPPORT) };
+    }
+    let mut name = Name::parse(address, family)?;
+    name.flow = 0;
+    if family == libc::AF_INET6 && matches!(name.canonical(), IpAddr::V4(_)) && options::flag(s.slot, options::V6_ONLY) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(name)
+}
+
+/// Reads a destination for connect(2) or sendto(2). The wildcard means loopback.
+pub fn destination(s: &Sock, address: &[u8]) -> Result<Name> {
+    let mut name = Name::parse(address, s.family())?;
+    if name.is_any() {
+        name.ip = match name.ip {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            // A v6 socket that is bound to IPv4 stays there.
+            IpAddr::V6(_) if matches!(s.slot.local().canonical(), IpAddr::V4(_)) => {
+                IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped())
+            }
+            IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+    }
+    if s.family() == libc::AF_INET6
+        && matches!(name.canonical(), IpAddr::V4(_))
+        && options::flag(s.slot, options::V6_ONLY)
+    {
+        return Err(Errno::ENETUNREACH);
+    }
+    name.flow = 0;
+    Ok(name)
+}
+
+/// The address that a socket without one sends from to reach `to` (the route's preferred source).
+pub fn route_source(to: &Name) -> IpAddr {
+    match (to.ip, to.canonical()) {
+        (IpAddr::V4(_), _) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        (IpAddr::V6(_), IpAddr::V4(_)) => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+        _ => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    }
+}

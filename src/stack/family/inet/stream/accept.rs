@@ -1,0 +1,101 @@
+//! listen(2) and accept(2): the queue is the kernel's, of the anchor that listens at a path in the network's directory.
+
+use core::sync::atomic::Ordering::*;
+
+use super::{connect, state};
+use crate::abi::{Errno, Name, Result};
+use crate::kernel;
+use crate::names::table::claim_of;
+use crate::names::{ports, Kind, Names};
+use crate::network;
+use crate::shm::{SlotFlags, OPTION_WORDS, PLAIN};
+use crate::socket::{self, Sock};
+
+/// net.core.somaxconn caps the backlog; the kernel applies it to the anchor too.
+pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
+    let _held = s.slot.lock.lock();
+    match s.slot.state.load(Acquire) {
+        state::LISTEN => return kernel::listen(s.fd, backlog),
+        state::CLOSE if s.slot.conn().is_none_or(|_| s.end().is_none_or(|e| e.own().slot.load(Relaxed) == 0)) => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    let names = Names::lock(s.arena);
+    if s.slot.has(SlotFlags::BOUND) {
+        // Two that share a port by SO_REUSEADDR may not both listen on it.
+        let claim = claim_of(s.slot);
+        if !ports::free(&names, Kind::Tcp, s.number, &claim) {
+            return Err(Errno::EADDRINUSE);
+        }
+    } else {
+        let local = s.slot.local();
+        ports::bind(&names, Kind::Tcp, s.number, s.slot, Name { port: 0, ..local })?;
+    }
+    if s.slot.has(SlotFlags::NAMED | SlotFlags::PATH) || s.slot.has(SlotFlags::NAMED) {
+        // The anchor was named for a connection that came to nothing: a socket can be named only once.
+        drop(names);
+        crate::anchor::replace(s)?;
+    } else {
+        drop(names);
+    }
+    if !s.slot.has(SlotFlags::PATH) {
+        network::claim_path(s.fd, s.number, s.slot)?;
+    }
+    kernel::listen(s.fd, backlog)?;
+    s.slot.state.store(state::LISTEN, Release);
+    Ok(())
+}
+
+/// Takes the next connection. Sleeping, signals, SO_RCVTIMEO and which of several workers wakes are the kernel's doing.
+pub fn accept(s: &Sock, flags: i32) -> Result<Sock> {
+    loop {
+        if s.slot.state.load(Acquire) != state::LISTEN {
+            return Err(Errno::EINVAL);
+        }
+        let (fd, name, length) = kernel::accept4(s.fd, flags)?;
+        let Some((number, conn)) = connect::conn_of_name(s, &name[..length]) else {
+            // Not one of this network's connectors: whoever it is gets a hang-up.
+            let _ = kernel::close(fd);
+            continue;
+        };
+        let end = connect::acceptor_end(conn);
+        if end.own().slot.load(Acquire) != 0 {
+            let _ = kernel::close(fd);
+            continue;
+        }
+        let protocol = s.slot.protocol.load(Relaxed) as i32;
+        let new = match socket::enter(s.arena, fd, s.family(), s.kind(), protocol) {
+            Ok(new) => new,
+            Err(e) => {
+                let _ = kernel::close(fd);
+                return Err(e);
+            }
+        };
+        inherit(s, &new);
+        if flags & libc::SOCK_NONBLOCK != 0 {
+            new.slot.set(SlotFlags::NONBLOCK);
+        }
+        let (from, to) = conn.names();
+        new.slot.set_local(to.seen_by(s.family()));
+        new.slot.set_peer(from.seen_by(s.family()));
+        new.slot.set(SlotFlags::PEER | SlotFlags::PORT_LOCKED);
+        new.slot.set_conn(Some((number, 1)));
+        if end.mode & PLAIN != 0 {
+            connect::widen(fd);
+        }
+        Names::lock(s.arena).insert(new.number, Kind::Accepted);
+        end.own().slot.store(new.number + 1, Release);
+        super::data::set_capacity(&new, &end);
+        new.slot.state.store(state::ESTABLISHED, Release);
+        return Ok(new);
+    }
+}
+
+/// An accepted socket starts with the listener's options (sk_clone_lock).
+fn inherit(from: &Sock, to: &Sock) {
+    for i in 0..OPTION_WORDS {
+        to.slot.options[i].store(from.slot.options[i].load(Relaxed), Relaxed);
+    }
+    for (new, old) in to.slot.options_set.iter().zip(&from.slot.options_set) {
+        new.store(old.load(Relaxed), Relaxed);
+    }
+}

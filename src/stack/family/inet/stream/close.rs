@@ -1,0 +1,230 @@
+//! The ends of a connection: shutdown, close, reset, and the peer's death (tcp_close, tcp_shutdown, tcp_disconnect).
+
+use core::net::IpAddr;
+use core::sync::atomic::Ordering::*;
+
+use super::{state, transport};
+use crate::abi::{Errno, Name, Result};
+use crate::anchor;
+use crate::kernel;
+use crate::names::conflict::Claim;
+use crate::names::{timewait, Names};
+use crate::network;
+use crate::options;
+use crate::shm::{Arena, End, Slot, SlotFlags, PLAIN, SELF};
+use crate::socket::Sock;
+
+/// shutdown(2); `how` is one of SHUT_RD, SHUT_WR, SHUT_RDWR.
+pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
+    let _held = s.slot.lock.lock();
+    let bits = match how {
+        libc::SHUT_RD => SlotFlags::SHUT_RD,
+        libc::SHUT_WR => SlotFlags::SHUT_WR,
+        _ => SlotFlags::SHUT_RD | SlotFlags::SHUT_WR,
+    };
+    match super::current_state(s) {
+        state::CLOSE => {
+            s.slot.set(bits);
+            return Err(Errno::ENOTCONN);
+        }
+        state::LISTEN => {
+            if bits & SlotFlags::SHUT_RD != 0 {
+                stop_listening(s)?;
+            }
+            return Ok(());
+        }
+        state::SYN_SENT => {
+            s.slot.error.store(Errno::ECONNRESET.raw(), Release);
+            return disconnect(s);
+        }
+        _ => {}
+    }
+    s.slot.set(bits);
+    let Some(end) = s.end() else { return Ok(()) };
+    let carrier = transport::of(&end);
+    if bits & SlotFlags::SHUT_WR != 0 && end.tx().fin.load(Acquire) == 0 {
+        end.tx().corked.store(0, Release);
+        carrier.end_of_stream(s, &end);
+    }
+    wake_own(s, &end);
+    Ok(())
+}
+
+/// Wakes this end's own sleepers: a shutdown ends what other threads wait for.
+fn wake_own(s: &Sock, end: &End) {
+    // Their bell is on our own anchor, which only the peer can ring; a byte to ourselves does not exist, so whoever
+    // sleeps is woken by the kernel's own shutdown of the anchor's reading half, which leaves the bell working.
+    if s.slot.sleepers.load(Acquire) > 0 || end.rx().reader_armed.load(Acquire) != 0 {
+        crate::readiness::poke(s);
+    }
+}
+
+/// A listener that was shut down for reading is closed, but keeps its name and may listen again.
+fn stop_listening(s: &Sock) -> Result<()> {
+    let _ = kernel::shutdown(s.fd, libc::SHUT_RDWR);
+    s.slot.state.store(state::CLOSE, Release);
+    network::drop_path(s.number, s.slot);
+    anchor::replace(s)?;
+    release_port(s);
+    Ok(())
+}
+
+fn release_port(s: &Sock) {
+    if !s.slot.has(SlotFlags::PORT_LOCKED) {
+        Names::lock(s.arena).remove(s.number);
+        let local = s.slot.local();
+        s.slot.set_local(Name { port: 0, ..local });
+    }
+}
+
+/// connect(2) to AF_UNSPEC (tcp_disconnect): whatever it was, it is a fresh socket with its bound name.
+pub fn disconnect(s: &Sock) -> Result<()> {
+    match s.slot.state.load(Acquire) {
+        state::LISTEN => return stop_listening(s),
+        state::CLOSE if s.end().is_none() => {
+            s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+            return Ok(());
+        }
+        _ => {}
+    }
+    if let Some(end) = s.end() {
+        reset_far(&end);
+        let _ = end;
+        leave(s, true);
+        anchor::replace(s)?;
+    }
+    s.slot.set_conn(None);
+    s.slot.state.store(state::CLOSE, Release);
+    s.slot.clear(SlotFlags::CONNECT_UNTOLD | SlotFlags::PEER | SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
+    s.slot.set_peer(Name::any(s.family()));
+    release_port(s);
+    if !s.slot.has(SlotFlags::ADDRESS_LOCKED) {
+        let port = s.slot.local().port;
+        s.slot.set_local(Name { port, ..Name::any(s.family()) });
+    }
+    Ok(())
+}
+
+/// Tells the other end of a reset; what it makes of it depends on whether it saw our end of stream before.
+fn reset_far(end: &End) {
+    let error = if end.tx().fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
+    if end.far().was_reset.swap(1, AcqRel) == 0 {
+        end.far().reset.store(error.raw(), Release);
+    }
+}
+
+/// The last descriptor goes.
+pub fn release(s: &Sock) {
+    if s.end().is_some() {
+        leave(s, false);
+    }
+    s.slot.set_conn(None);
+}
+
+/// Ends this side of the connection (tcp_close): a reset when bytes were left unread or linger says so, else the end of
+/// the stream, with TIME_WAIT for whoever closed first.
+fn leave(s: &Sock, reset: bool) {
+    let (Some(end), Some((number, _))) = (s.end(), s.slot.conn()) else { return };
+    let carrier = transport::of(&end);
+    let (tx, rx) = (end.tx(), end.rx());
+    let linger_reset =
+        options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
+    let dead = end.own().was_reset.load(Acquire) != 0;
+    let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
+    let reuse = bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(s.slot, *o) as u32) << i);
+    end.own().reuse.store(reuse, Relaxed);
+    tx.corked.store(0, Release);
+    if reset || rx.buffered() > 0 || linger_reset {
+        if !dead && end.mode & SELF == 0 {
+            reset_far(&end);
+        }
+    } else if !dead && end.own().slot.load(Acquire) != 0 {
+        let second = rx.fin.load(Acquire) != 0;
+        tx.fin.store(1, Release);
+        if second && end.far().was_reset.load(Acquire) == 0 {
+            keep_time_wait(s.arena, &end, s.slot);
+        }
+    }
+    end.own().closed.store(1, Release);
+    if end.mode & PLAIN == 0 {
+        crate::wait::ring(s.fd, &tx.reader_armed);
+    }
+    carrier.wake_writer(s, &end);
+    end.own().slot.store(0, Release);
+    end.conn.release(s.arena, number);
+    if end.mode & SELF != 0 {
+        end.conn.release(s.arena, number);
+    }
+}
+
+/// We closed second, so the other end, which closed first, keeps its name for a while.
+fn keep_time_wait(arena: &'static Arena, end: &End, own: &Slot) {
+    // The far end's name is our peer's; its options are what it left behind when it closed, or its slot's.
+    let reuse = match arena.slot(end.far().slot.load(Acquire).wrapping_sub(1)) {
+        Some(slot) => {
+            let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
+            bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(slot, *o) as u32) << i)
+        }
+        None => end.far().reuse.load(Acquire),
+    };
+    let name = own.peer();
+    if !matches!(name.canonical(), IpAddr::V4(_) | IpAddr::V6(_)) || name.port == 0 {
+        return;
+    }
+    let claim = Claim {
+        name,
+        v6_only: reuse & 4 != 0,
+        reuse_address: reuse & 1 != 0,
+        reuse_port: reuse & 2 != 0,
+        listening: false,
+        time_wait: true,
+        uid: 0,
+    };
+    timewait::enter(arena, &claim);
+}
+
+/// The kernel hung up on the anchor: whoever held the other end is gone, in order or killed.
+pub fn hung_up(s: &Sock) {
+    let (Some(end), Some((number, _))) = (s.end(), s.slot.conn()) else { return };
+    if s.slot.state.load(Acquire) != state::ESTABLISHED || end.mode & SELF != 0 {
+        return;
+    }
+    if end.far().closed.swap(1, AcqRel) != 0 {
+        return;
+    }
+    // What the kernel does for a process that dies: it closes its sockets.
+    let (tx, rx) = (end.tx(), end.rx());
+    let slot = end.far().slot.swap(0, AcqRel);
+    let never_accepted = slot == 0;
+    if never_accepted || tx.buffered() > 0 {
+        reset_far(&end.opposite());
+    } else {
+        rx.fin.store(1, Release);
+    }
+    if let Some(far) = s.arena.slot(slot.wrapping_sub(1)).filter(|f| f.in_use()) {
+        crate::socket::unbind(s.arena, slot - 1, far);
+        far.set_conn(None);
+        far.give(s.arena, slot - 1);
+    }
+    end.conn.release(s.arena, number);
+}
+
+/// A slot whose anchor is gone lets go of its connection.
+pub fn bury(arena: &'static Arena, slot: &'static Slot) {
+    let Some((number, side)) = slot.conn() else { return };
+    let Some(conn) = arena.conn(number) else { return };
+    let end = End::new(conn, side);
+    if end.own().closed.swap(1, AcqRel) == 0 {
+        if end.rx().buffered() > 0 {
+            reset_far(&end);
+        } else {
+            end.tx().fin.store(1, Release);
+        }
+        // Nobody ever accepted it: the other reference has no owner.
+        if end.far().slot.load(Acquire) == 0 && end.far().closed.swap(1, AcqRel) == 0 {
+            conn.release(arena, number);
+        }
+        conn.release(arena, number);
+    }
+    slot.set_conn(None);
+}

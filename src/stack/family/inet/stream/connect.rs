@@ -1,0 +1,315 @@
+//! connect(2): names, the way to the listener, and a connection that goes on in the background (inet_stream_connect).
+
+use core::sync::atomic::Ordering::*;
+
+use super::{address, close, state};
+use crate::abi::{family_of, Errno, Name, Result};
+use crate::kernel;
+use crate::names::table::claim_of;
+use crate::names::{ports, Kind, Names};
+use crate::network;
+use crate::options;
+use crate::shm::{Conn, End, Slot, SlotFlags, PLAIN, SELF};
+use crate::socket::Sock;
+
+/// See [`crate::family::SocketOps::connect`].
+pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
+    let family = family_of(address).ok_or(Errno::EINVAL)?;
+    let held = s.slot.lock.lock();
+    if family == libc::AF_UNSPEC {
+        return close::disconnect(s);
+    }
+    if s.slot.has(SlotFlags::CONNECT_UNTOLD) {
+        attempt_pending(s);
+        return match s.slot.state.load(Acquire) {
+            state::SYN_SENT if nonblocking => Err(Errno::EALREADY),
+            state::SYN_SENT => {
+                drop(held);
+                finish_blocking(s)
+            }
+            state::CLOSE => {
+                s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+                Err(s.slot.take_error().unwrap_or(Errno::ECONNABORTED))
+            }
+            _ => {
+                s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+                Ok(())
+            }
+        };
+    }
+    if s.slot.state.load(Acquire) != state::CLOSE || s.end().is_some_and(|e| e.own().slot.load(Relaxed) != 0) {
+        return Err(Errno::EISCONN);
+    }
+    let to = address::destination(s, address)?;
+    if to.canonical().is_multicast() || to.canonical() == core::net::IpAddr::V4(core::net::Ipv4Addr::BROADCAST) {
+        return Err(Errno::ENETUNREACH);
+    }
+    let target = name_both(s, to)?;
+    s.slot.set(SlotFlags::PEER);
+    s.slot.state.store(state::SYN_SENT, Release);
+    if nonblocking {
+        s.slot.set(SlotFlags::CONNECT_UNTOLD);
+    }
+    match target {
+        Target::Nobody => {
+            refused(s);
+            if nonblocking {
+                s.slot.error.store(Errno::ECONNREFUSED.raw(), Release);
+                return Err(Errno::EINPROGRESS);
+            }
+            Err(Errno::ECONNREFUSED)
+        }
+        Target::Itself => {
+            let made = join_itself(s);
+            match (made, nonblocking) {
+                (Ok(()), true) => Err(Errno::EINPROGRESS),
+                (other, _) => other,
+            }
+        }
+        Target::Listener(number) => {
+            let listener = s.arena.slot(number).ok_or(Errno::ECONNREFUSED)?;
+            prepare(s)?;
+            // A blocking connect sleeps in the kernel when the queue is full; nothing of ours is held meanwhile.
+            drop(held);
+            match reach(s, number, listener) {
+                Ok(()) if nonblocking => Err(Errno::EINPROGRESS),
+                Ok(()) => Ok(()),
+                Err(Errno::EAGAIN) if nonblocking => Err(Errno::EINPROGRESS),
+                Err(Errno::EAGAIN) => {
+                    s.slot.set(SlotFlags::CONNECT_UNTOLD);
+                    Err(Errno::EINPROGRESS)
+                }
+                Err(Errno::EINTR) => {
+                    s.slot.set(SlotFlags::CONNECT_UNTOLD);
+                    Err(Errno::EINTR)
+                }
+                Err(e) if nonblocking => {
+                    s.slot.error.store(e.raw(), Release);
+                    Err(Errno::EINPROGRESS)
+                }
+                Err(e) => Err(e),
+            }
+        }
+    }
+}
+
+enum Target {
+    Nobody,
+    Itself,
+    Listener(u32),
+}
+
+/// Gives the socket the names that the connection will have, and finds who listens there.
+fn name_both(s: &Sock, to: Name) -> Result<Target> {
+    let names = Names::lock(s.arena);
+    let mut local = s.slot.local();
+    if local.is_any() {
+        local.ip = address::route_source(&to);
+    }
+    if s.slot.has(SlotFlags::BOUND) {
+        s.slot.set_local(local);
+    } else {
+        let claim = crate::names::conflict::Claim { name: local, ..claim_of(s.slot) };
+        local.port = ports::automatic(&names, Kind::Tcp, s.number, &claim).ok_or(Errno::EADDRNOTAVAIL)?;
+        s.slot.set_local(local);
+        names.insert(s.number, Kind::Tcp);
+    }
+    s.slot.set_peer(Name { scope: to.scope, ..to });
+    if let Some(number) = listener(&names, &to, &local) {
+        return Ok(Target::Listener(number));
+    }
+    let itself = local.port == to.port && local.canonical() == to.canonical();
+    Ok(if itself { Target::Itself } else { Target::Nobody })
+}
+
+/// The listener that a connection from `from` to `to` reaches: the most exact name wins, and among equals of a
+/// SO_REUSEPORT group the names of the connection choose (inet_lookup_listener).
+fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
+    let score = |slot: &Slot| -> Option<u32> {
+        if slot.state.load(Acquire) != state::LISTEN || slot.kind.load(Relaxed) != libc::SOCK_STREAM as u32 {
+            return None;
+        }
+        let (name, v4) = (slot.local(), to.canonical().is_ipv4());
+        let six = slot.family.load(Relaxed) == libc::AF_INET6 as u32;
+        if name.is_any() {
+            let covers = match (v4, six) {
+                (true, true) => !options::flag(slot, options::V6_ONLY),
+                (true, false) | (false, true) => true,
+                (false, false) => false,
+            };
+            return covers.then_some(1 + !six as u32);
+        }
+        (name.canonical() == to.canonical()).then_some(4 + !six as u32)
+    };
+    let mut best: Vec<(u32, u32)> = Vec::new();
+    for (number, slot) in names.holders(Kind::Tcp, to.port) {
+        let Some(score) = score(slot) else { continue };
+        if best.first().is_none_or(|(_, s)| score > *s) {
+            best.clear();
+        }
+        if best.first().is_none_or(|(_, s)| score == *s) {
+            best.push((number, score));
+        }
+    }
+    let hash = (from.port as usize).wrapping_mul(0x9e37_79b1) >> 7;
+    best.get(hash % best.len().max(1)).map(|(number, _)| *number)
+}
+
+/// Makes the connection's shared state and calls the anchor by it: that name is what accept finds the connection by, so
+/// that there is no hello to wait for.
+fn prepare(s: &Sock) -> Result<()> {
+    let (number, _) = match s.slot.conn() {
+        Some(pending) => pending,
+        None => {
+            let number = Conn::open(s.arena, crate::config::get().plain).ok_or(Errno::ENOBUFS)?;
+            s.slot.set_conn(Some((number, 0)));
+            (number, 0)
+        }
+    };
+    let conn = s.arena.conn(number).ok_or(Errno::ENOBUFS)?;
+    conn.set_names(s.slot.local(), s.slot.peer());
+    if !s.slot.has(SlotFlags::NAMED) {
+        kernel::bind(s.fd, &anchor_name(s, number, conn))?;
+        s.slot.set(SlotFlags::NAMED);
+    }
+    Ok(())
+}
+
+const NAME_LENGTH: usize = 2 + 1 + 8 + 8 + 8;
+
+fn anchor_name(s: &Sock, number: u32, conn: &Conn) -> [u8; NAME_LENGTH] {
+    let mut name = [0u8; NAME_LENGTH];
+    name[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
+    name[3..11].copy_from_slice(b"sockhop.");
+    name[11..19].copy_from_slice(&s.arena.header().id.load(Relaxed).to_ne_bytes());
+    name[19..23].copy_from_slice(&number.to_ne_bytes());
+    name[23..27].copy_from_slice(&conn.generation.load(Relaxed).to_ne_bytes());
+    name
+}
+
+/// The connection that a connector's anchor is called by.
+pub fn conn_of_name(s: &Sock, name: &[u8]) -> Option<(u32, &'static Conn)> {
+    let word = |at: usize| Some(u32::from_ne_bytes(name.get(at..at + 4)?.try_into().ok()?));
+    let number = word(19)?;
+    let conn = s.arena.conn(number)?;
+    let sound = name.len() == NAME_LENGTH && name == anchor_name(s, number, conn);
+    sound.then_some((number, conn))
+}
+
+/// Connects the anchor to the listener's. EAGAIN when its queue is full.
+fn reach(s: &Sock, number: u32, listener: &'static Slot) -> Result<()> {
+    let outcome = network::with_path(number, listener, |address| kernel::connect(s.fd, address));
+    match outcome {
+        Ok(()) => {
+            established(s);
+            Ok(())
+        }
+        Err(e @ (Errno::EAGAIN | Errno::EINTR)) => Err(e),
+        // The path is there but nobody listens: its process died.
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => {
+            refused(s);
+            Err(Errno::ECONNREFUSED)
+        }
+        Err(e) => {
+            refused(s);
+            Err(e)
+        }
+    }
+}
+
+fn established(s: &Sock) {
+    if let Some(end) = s.end() {
+        if end.mode & PLAIN != 0 {
+            widen(s.fd);
+        }
+        end.own().slot.store(s.number + 1, Release);
+        super::data::set_capacity(s, &end);
+    }
+    s.slot.state.store(state::ESTABLISHED, Release);
+}
+
+/// Anchors that carry bytes themselves hold as many as a TCP connection would.
+pub fn widen(fd: i32) {
+    for name in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
+        let _ = kernel::setsockopt(fd, libc::SOL_SOCKET, name, &(2i32 << 20).to_ne_bytes());
+    }
+}
+
+/// Back to CLOSE after a refusal: an automatic port is given up (tcp_done, inet_put_port).
+fn refused(s: &Sock) {
+    s.slot.state.store(state::CLOSE, Release);
+    s.slot.clear(SlotFlags::PEER);
+    if !s.slot.has(SlotFlags::PORT_LOCKED) {
+        Names::lock(s.arena).remove(s.number);
+        let local = s.slot.local();
+        s.slot.set_local(Name { port: 0, ..local });
+    }
+}
+
+fn join_itself(s: &Sock) -> Result<()> {
+    let number = Conn::open(s.arena, false).ok_or(Errno::ENOBUFS)?;
+    let conn = s.arena.conn(number).ok_or(Errno::ENOBUFS)?;
+    conn.mode.fetch_or(SELF, AcqRel);
+    conn.set_names(s.slot.local(), s.slot.peer());
+    s.slot.set_conn(Some((number, 0)));
+    established(s);
+    Ok(())
+}
+
+/// A connection that goes on in the background: tries again if its listener's queue was full.
+pub fn progress(s: &Sock) {
+    if s.slot.state.load(Acquire) == state::SYN_SENT {
+        let _held = s.slot.lock.lock();
+        attempt_pending(s);
+    }
+}
+
+fn attempt_pending(s: &Sock) {
+    if s.slot.state.load(Acquire) != state::SYN_SENT {
+        return;
+    }
+    let (to, from) = (s.slot.peer(), s.slot.local());
+    let Some(number) = listener(&Names::lock(s.arena), &to, &from) else {
+        s.slot.error.store(Errno::ECONNREFUSED.raw(), Release);
+        return refused(s);
+    };
+    let Some(slot) = s.arena.slot(number) else { return };
+    let blocking = kernel::fcntl(s.fd, libc::F_GETFL, 0).is_ok_and(|f| f & libc::O_NONBLOCK == 0);
+    // The anchor sleeps as long as its send timeout: one microsecond, so as not to touch flags that others see.
+    let timeout = |us: i64| {
+        let mut value = [0u8; 16];
+        value[..8].copy_from_slice(&(us / 1_000_000).to_ne_bytes());
+        value[8..].copy_from_slice(&(us % 1_000_000).to_ne_bytes());
+        let _ = kernel::setsockopt(s.fd, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &value);
+    };
+    if blocking {
+        timeout(1);
+    }
+    let outcome = reach(s, number, slot);
+    if blocking {
+        timeout(options::send_timeout(s.slot).map_or(0, |ns| (ns / 1000) as i64));
+    }
+    if let Err(e @ (Errno::ECONNREFUSED | Errno::ENOBUFS)) = outcome {
+        s.slot.error.store(e.raw(), Release);
+    }
+}
+
+/// A blocking connect(2) on a connection that is under way already.
+fn finish_blocking(s: &Sock) -> Result<()> {
+    let deadline = crate::wait::deadline(options::send_timeout(s.slot));
+    match s.ops().wait(s, crate::wait::Interest::Write, deadline) {
+        Ok(()) => {}
+        Err(Errno::EAGAIN) => return Err(Errno::EALREADY),
+        Err(e) => return Err(e),
+    }
+    s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+    match s.slot.state.load(Acquire) {
+        state::CLOSE => Err(s.slot.take_error().unwrap_or(Errno::ECONNABORTED)),
+        _ => Ok(()),
+    }
+}
+
+/// An end for a connection that was found by name.
+pub fn acceptor_end(conn: &'static Conn) -> End {
+    End::new(conn, 1)
+}

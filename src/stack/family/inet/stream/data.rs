@@ -1,0 +1,267 @@
+//! Sending and receiving (tcp_sendmsg, tcp_recvmsg).
+
+use core::sync::atomic::Ordering::*;
+
+use super::transport::{self, Take};
+use super::{connect, state, urgent};
+use crate::abi::{Errno, Result};
+use crate::family::ops::{Incoming, Outgoing};
+use crate::kernel;
+use crate::options;
+use crate::shm::views::UserPtr;
+use crate::shm::{End, SlotFlags};
+use crate::socket::Sock;
+
+/// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
+const DEFAULT_BUFFER: u64 = 2 << 20;
+/// The largest segment on loopback (MTU 65536): what TCP_CORK and MSG_MORE fill before they let go.
+const SEGMENT: u32 = 65483;
+/// TCP_CORK and MSG_MORE let go after this long, full or not.
+const CORK_MS: u64 = 200;
+
+/// Milliseconds of the monotonic clock.
+pub fn now_ms() -> u64 {
+    kernel::now_ns() / 1_000_000
+}
+
+/// The end that bytes can go through now, or why not.
+fn usable(s: &Sock) -> Result<Option<End>> {
+    match s.slot.state.load(Acquire) {
+        state::ESTABLISHED => Ok(s.end()),
+        state::SYN_SENT => {
+            connect::progress(s);
+            if s.slot.state.load(Acquire) == state::SYN_SENT {
+                Err(Errno::EAGAIN)
+            } else {
+                usable_now(s)
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+fn usable_now(s: &Sock) -> Result<Option<End>> {
+    Ok(s.end().filter(|_| s.slot.state.load(Acquire) == state::ESTABLISHED))
+}
+
+/// SO_ERROR's value: what waits in the slot, or a reset that was not told yet.
+pub fn take_error(s: &Sock) -> Option<Errno> {
+    s.slot.take_error().or_else(|| {
+        let reset = &s.end()?.own().reset;
+        match if reset.load(Relaxed) == 0 { 0 } else { reset.swap(0, AcqRel) } {
+            0 => None,
+            e => Some(Errno::from_raw(e)),
+        }
+    })
+}
+
+/// One attempt to send.
+pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    let Some(end) = usable(s)? else {
+        return Err(take_error(s).unwrap_or(Errno::EPIPE));
+    };
+    if end.own().was_reset.load(Relaxed) != 0 || s.slot.error.load(Relaxed) != 0 {
+        return Err(take_error(s).unwrap_or(Errno::EPIPE));
+    }
+    let tx = end.tx();
+    if tx.fin.load(Relaxed) != 0 {
+        return Err(Errno::EPIPE);
+    }
+    let want = m.data.left();
+    if end.far().closed.load(Acquire) != 0 {
+        return into_the_void(&end, m, want);
+    }
+    if m.flags & libc::MSG_OOB != 0 && want > 0 {
+        return urgent::send(s, &end, m, want);
+    }
+    let carrier = transport::of(&end);
+    let sent = match carrier.send(s, &end, &mut m.data, want) {
+        Err(Errno::EPIPE | Errno::ECONNRESET) => return into_the_void(&end, m, want),
+        other => other?,
+    };
+    let more = m.flags & libc::MSG_MORE != 0 || options::flag(s.slot, options::CORK);
+    if more || tx.corked.load(Relaxed) != 0 {
+        hold_back(&end, sent as u32, more);
+    }
+    carrier.wake_reader(s, &end);
+    Ok(sent)
+}
+
+/// The peer is gone: the kernel takes the bytes, and the answer to them is a reset (RFC 9293, 3.10.7.1).
+fn into_the_void(end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
+    m.data.advance(want);
+    let error = if end.rx().fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
+    if end.own().was_reset.swap(1, AcqRel) == 0 {
+        end.own().reset.store(error.raw(), Release);
+    }
+    Ok(want)
+}
+
+/// Keeps the last bytes from the reader until a segment is full or the cork goes.
+fn hold_back(end: &End, sent: u32, more: bool) {
+    let tx = end.tx();
+    if !more {
+        tx.corked.store(0, Release);
+        return;
+    }
+    if tx.corked.load(Relaxed) == 0 {
+        tx.corked_ms.store(now_ms(), Relaxed);
+    }
+    let held = tx.corked.load(Relaxed).saturating_add(sent) % SEGMENT;
+    tx.corked.store(held, Release);
+}
+
+/// Lets go of what [`hold_back`] keeps.
+pub fn uncork(s: &Sock, end: &End) {
+    if end.tx().corked.swap(0, AcqRel) != 0 {
+        transport::of(end).wake_reader(s, end);
+    }
+}
+
+/// Bytes that the reader may see now; what a cork holds back comes when it is released or old enough.
+pub fn visible(end: &End) -> u64 {
+    let rx = end.rx();
+    let waiting = rx.buffered();
+    let held = rx.corked.load(Acquire) as u64;
+    if held == 0 || waiting == 0 || rx.fin.load(Acquire) != 0 {
+        return waiting;
+    }
+    if now_ms() >= rx.corked_ms.load(Relaxed) + CORK_MS {
+        rx.corked.store(0, Release);
+        return waiting;
+    }
+    waiting.saturating_sub(held)
+}
+
+/// When held-back bytes become visible by themselves, in nanoseconds of the monotonic clock.
+pub fn uncorks_at(end: &End) -> Option<u64> {
+    let rx = end.rx();
+    (rx.corked.load(Acquire) != 0).then(|| (rx.corked_ms.load(Relaxed) + CORK_MS) * 1_000_000)
+}
+
+/// One attempt to receive.
+pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    let end = match usable(s) {
+        Ok(end) => end,
+        Err(e) => return Err(e),
+    };
+    let Some(end) = end else { return receive_unconnected(s) };
+    let rx = end.rx();
+    let want = m.data.left();
+    if m.flags & libc::MSG_OOB != 0 {
+        return urgent::receive(s, &end, m);
+    }
+    let peek = m.flags & libc::MSG_PEEK != 0;
+    if peek {
+        peek_offset(s, m);
+    }
+    let mut limit = u64::MAX;
+    if rx.corked.load(Relaxed) != 0 {
+        limit = rx.consumed() + visible(&end);
+    }
+    if rx.urgent.load(Acquire) != 0 {
+        limit = limit.min(urgent::stop_at(s, &end));
+    }
+    let take = Take { want, peek, discard: m.flags & libc::MSG_TRUNC != 0, limit };
+    let carrier = transport::of(&end);
+    match carrier.receive(s, &end, &mut m.data, take) {
+        Ok(n) => {
+            if take.discard {
+                m.data.advance(n);
+            }
+            if !peek && n > 0 {
+                carrier.wake_writer(s, &end);
+            }
+            Ok(n)
+        }
+        Err(Errno::EAGAIN) => nothing(s, &end),
+        // The anchor's reset is told once the connection's own state has it.
+        Err(Errno::ECONNRESET) => {
+            if end.own().was_reset.swap(1, AcqRel) != 0 {
+                return take_error(s).map_or(Ok(0), Err);
+            }
+            Err(Errno::ECONNRESET)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// No byte waits: is it the end, an error, or just not yet?
+fn nothing(s: &Sock, end: &End) -> Result<usize> {
+    let rx = end.rx();
+    if rx.fin.load(Acquire) != 0 && rx.buffered() == 0 {
+        rx.fin_read.store(1, Relaxed);
+        return Ok(0);
+    }
+    if let Some(error) = take_error(s) {
+        return Err(error);
+    }
+    if s.slot.has(SlotFlags::SHUT_RD) || end.own().was_reset.load(Acquire) != 0 {
+        return Ok(0);
+    }
+    Err(Errno::EAGAIN)
+}
+
+fn receive_unconnected(s: &Sock) -> Result<usize> {
+    if s.slot.state.load(Acquire) == state::LISTEN {
+        return Err(Errno::ENOTCONN);
+    }
+    if let Some(error) = take_error(s) {
+        return Err(error);
+    }
+    if s.slot.has(SlotFlags::SHUT_RD) {
+        return Ok(0);
+    }
+    Err(Errno::ENOTCONN)
+}
+
+fn peek_offset(_s: &Sock, _m: &mut Incoming<'_>) {}
+
+/// How many bytes each way may hold, from the buffer sizes of both ends.
+pub fn set_capacity(s: &Sock, end: &End) {
+    let far = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1));
+    let size = |slot: Option<&crate::shm::Slot>, option: usize, other: u64| match slot.map(|s| options::word(s, option)) {
+        None | Some(0) => other,
+        Some(n) => n as u64,
+    };
+    let half = |given: bool| if given { 128 << 10 } else { DEFAULT_BUFFER };
+    let total = |from: Option<&crate::shm::Slot>, to: Option<&crate::shm::Slot>| {
+        let given = from.is_some_and(|s| options::word(s, options::SEND_BUFFER) != 0)
+            || to.is_some_and(|s| options::word(s, options::RECEIVE_BUFFER) != 0);
+        size(from, options::SEND_BUFFER, half(given)) + size(to, options::RECEIVE_BUFFER, half(given))
+    };
+    end.tx().capacity.store(total(Some(s.slot), far), Release);
+    end.rx().capacity.store(total(far, Some(s.slot)), Release);
+}
+
+/// ioctl(2): SIOCINQ, SIOCOUTQ, SIOCATMARK (tcp(7)).
+pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
+    let listening = s.slot.state.load(Acquire) == state::LISTEN;
+    let end = s.end();
+    let value = match request {
+        libc::FIONREAD if listening => return Err(Errno::EINVAL),
+        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e)),
+        libc::TIOCOUTQ if listening => return Err(Errno::EINVAL),
+        // What was sent is with the receiver at once, as on loopback: nothing is ever unacknowledged for long.
+        libc::TIOCOUTQ => end.map_or(0, |e| e.tx().corked.load(Acquire) as u64),
+        0x8905 => end.map_or(0, |e| urgent::at_mark(&e) as u64),
+        _ => return Err(Errno::ENOTTY),
+    };
+    argument.write_u32(value as u32)?;
+    Ok(0)
+}
+
+/// Acts on options that change what is under way.
+pub fn option_changed(s: &Sock, level: i32, name: i32) -> Result<()> {
+    let Some(end) = s.end() else { return Ok(()) };
+    match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE) => {
+            set_capacity(s, &end);
+            transport::of(&end).wake_writer(s, &end);
+        }
+        (libc::IPPROTO_TCP, libc::TCP_CORK) if !options::flag(s.slot, options::CORK) => uncork(s, &end),
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY) if options::flag(s.slot, options::NO_DELAY) => uncork(s, &end),
+        _ => {}
+    }
+    Ok(())
+}

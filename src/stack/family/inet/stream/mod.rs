@@ -1,0 +1,151 @@
+//! TCP: the states of a stream socket and what each call does in them (tcp(7), RFC 9293).
+
+mod accept;
+mod close;
+mod connect;
+mod data;
+mod poll;
+mod transport;
+mod urgent;
+
+use core::sync::atomic::Ordering::*;
+
+use super::{address, state};
+use crate::abi::{Errno, Name, Result};
+use crate::family::ops::{Incoming, Outgoing, SocketOps};
+use crate::names::{ports, Kind, Names};
+use crate::options;
+use crate::shm::views::UserPtr;
+use crate::shm::{Slot, SlotFlags};
+use crate::socket::Sock;
+use crate::wait::{Deadline, Interest};
+
+pub use close::bury;
+
+/// The ops of SOCK_STREAM / IPPROTO_TCP.
+pub static OPS: Stream = Stream;
+
+/// See [`OPS`].
+pub struct Stream;
+
+impl SocketOps for Stream {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn open(&self, s: &Sock) -> Result<()> {
+        s.slot.state.store(state::CLOSE, Release);
+        Ok(())
+    }
+
+    fn bind(&self, s: &Sock, address: &[u8]) -> Result<()> {
+        let name = address::for_bind(s, address)?;
+        let _held = s.slot.lock.lock();
+        if !name.is_any() && !name.is_loopback() {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        if s.slot.state.load(Acquire) != state::CLOSE || s.slot.has(SlotFlags::BOUND) {
+            return Err(Errno::EINVAL);
+        }
+        ports::bind(&Names::lock(s.arena), Kind::Tcp, s.number, s.slot, name)?;
+        let locked = if name.is_any() { 0 } else { SlotFlags::ADDRESS_LOCKED };
+        s.slot.set(locked | if name.port != 0 { SlotFlags::PORT_LOCKED } else { 0 });
+        Ok(())
+    }
+
+    fn connect(&self, s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
+        connect::connect(s, address, nonblocking)
+    }
+
+    fn listen(&self, s: &Sock, backlog: i32) -> Result<()> {
+        accept::listen(s, backlog)
+    }
+
+    fn accept(&self, s: &Sock, flags: i32) -> Result<Sock> {
+        accept::accept(s, flags)
+    }
+
+    fn getname(&self, s: &Sock, peer: bool) -> Result<Name> {
+        if !peer {
+            return Ok(s.slot.local());
+        }
+        match current_state(s) {
+            state::CLOSE | state::SYN_SENT | state::LISTEN => Err(Errno::ENOTCONN),
+            _ => Ok(s.slot.peer()),
+        }
+    }
+
+    fn shutdown(&self, s: &Sock, how: i32) -> Result<()> {
+        close::shutdown(s, how)
+    }
+
+    fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+        data::send(s, m)
+    }
+
+    fn receive(&self, s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+        data::receive(s, m)
+    }
+
+    fn enough(&self, s: &Sock, flags: i32, got: usize, wanted: usize) -> bool {
+        let least = if flags & libc::MSG_WAITALL != 0 { wanted } else { low_water(s.slot).min(wanted) };
+        got >= least || flags & libc::MSG_OOB != 0
+    }
+
+    fn wait(&self, s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
+        poll::wait(s, interest, deadline)
+    }
+
+    fn ready(&self, s: &Sock) -> u32 {
+        poll::ready(s)
+    }
+
+    fn arm(&self, s: &Sock, events: u32) {
+        poll::arm(s, events);
+    }
+
+    fn native_events(&self, s: &Sock, events: u32) -> u32 {
+        poll::native_events(s, events)
+    }
+
+    fn take_error(&self, s: &Sock) -> i32 {
+        connect::progress(s);
+        data::take_error(s).map_or(0, Errno::raw)
+    }
+
+    fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
+        data::ioctl(s, request, argument)
+    }
+
+    fn option_changed(&self, s: &Sock, level: i32, name: i32) -> Result<()> {
+        data::option_changed(s, level, name)
+    }
+
+    fn hung_up(&self, s: &Sock) {
+        close::hung_up(s);
+    }
+
+    fn release(&self, s: &Sock) {
+        close::release(s);
+    }
+}
+
+/// The TCP state as TCP_INFO tells it: the slot's, refined by what the connection has seen.
+pub fn current_state(s: &Sock) -> u32 {
+    let base = s.slot.state.load(Acquire);
+    let Some(end) = s.end().filter(|_| base == state::ESTABLISHED) else { return base };
+    if end.own().was_reset.load(Acquire) != 0 {
+        return state::CLOSE;
+    }
+    match (end.tx().fin.load(Acquire), end.rx().fin.load(Acquire)) {
+        (0, 0) => state::ESTABLISHED,
+        (_, 0) => state::FIN_WAIT2,
+        (0, _) => state::CLOSE_WAIT,
+        _ => state::CLOSE,
+    }
+}
+
+/// SO_RCVLOWAT, at least 1.
+fn low_water(slot: &Slot) -> usize {
+    (options::word(slot, options::RECEIVE_LOW_WATER) as usize).max(1)
+}

@@ -1,0 +1,157 @@
+//! Readiness of a stream socket (tcp_poll), and waiting for it.
+
+use core::sync::atomic::Ordering::*;
+
+use super::{connect, data, low_water, state, urgent};
+use crate::abi::{Errno, Result};
+use crate::kernel;
+use crate::shm::{End, SlotFlags, PLAIN};
+use crate::socket::Sock;
+use crate::wait::{self, Deadline, Interest};
+
+const IN: u32 = (libc::POLLIN | libc::POLLRDNORM) as u32;
+const OUT: u32 = (libc::POLLOUT | libc::POLLWRNORM) as u32;
+const PRI: u32 = libc::POLLPRI as u32;
+const ERR: u32 = libc::POLLERR as u32;
+const HUP: u32 = libc::POLLHUP as u32;
+const RDHUP: u32 = libc::POLLRDHUP as u32;
+
+/// How often a connection whose listener's queue is full is tried again.
+const RETRY_NS: u64 = 2_000_000;
+
+/// poll(2)'s events, all that hold now.
+pub fn ready(s: &Sock) -> u32 {
+    if s.slot.state.load(Acquire) == state::SYN_SENT {
+        connect::progress(s);
+    }
+    let base = s.slot.state.load(Acquire);
+    let error = if s.slot.error.load(Acquire) != 0 { ERR } else { 0 };
+    match base {
+        state::LISTEN => return listener_ready(s),
+        state::SYN_SENT => return error,
+        _ => {}
+    }
+    let Some(end) = s.end().filter(|_| base == state::ESTABLISHED) else {
+        let shut = s.slot.has(SlotFlags::SHUT_RD);
+        return HUP | OUT | error | if shut { IN | RDHUP } else { 0 };
+    };
+    let (tx, rx) = (end.tx(), end.rx());
+    let reset = end.own().was_reset.load(Acquire) != 0;
+    let no_more_in = reset || rx.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
+    let no_more_out = reset || tx.fin.load(Acquire) != 0;
+    let mut events = error;
+    if no_more_in && no_more_out {
+        events |= HUP;
+    }
+    if no_more_in {
+        events |= IN | RDHUP;
+    } else if readable(s, &end) {
+        events |= IN;
+    }
+    if no_more_out || writable(&end, s) {
+        events |= OUT;
+    }
+    if rx.urgent.load(Relaxed) != 0 && urgent::pending(s, &end) {
+        events |= PRI;
+    }
+    if end.own().reset.load(Acquire) != 0 {
+        events |= ERR;
+    }
+    events
+}
+
+fn listener_ready(s: &Sock) -> u32 {
+    let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
+    match kernel::ppoll(&mut fds, Some(0), None) {
+        Ok(1) if fds[0].revents & libc::POLLIN != 0 => IN,
+        _ => 0,
+    }
+}
+
+#[inline]
+fn readable(s: &Sock, end: &End) -> bool {
+    let rx = end.rx();
+    if rx.corked.load(Relaxed) == 0 && rx.urgent.load(Relaxed) == 0 {
+        return rx.buffered() >= low_water(s.slot) as u64;
+    }
+    urgent::readable_now(s, end) >= low_water(s.slot) as u64
+}
+
+/// Enough room to be worth a wake-up: a third of the buffer (sk_stream_is_writeable).
+#[inline]
+fn writable(end: &End, s: &Sock) -> bool {
+    if end.mode & PLAIN != 0 {
+        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLOUT, revents: 0 }];
+        return matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) || end.far().closed.load(Acquire) != 0;
+    }
+    let tx = end.tx();
+    tx.room() >= tx.capacity.load(Relaxed) / 3 || end.far().closed.load(Acquire) != 0
+}
+
+/// Waits for one direction.
+pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
+    while s.slot.state.load(Acquire) == state::SYN_SENT {
+        connect::progress(s);
+        if s.slot.state.load(Acquire) != state::SYN_SENT {
+            return Ok(());
+        }
+        let now = kernel::now_ns();
+        if deadline.is_some_and(|d| d <= now) {
+            return Err(Errno::EAGAIN);
+        }
+        kernel::ppoll(&mut [], Some(RETRY_NS.min(deadline.map_or(u64::MAX, |d| d - now))), None)?;
+    }
+    let Some(end) = s.end() else { return Ok(()) };
+    let over = || {
+        end.own().was_reset.load(Acquire) != 0
+            || s.slot.error.load(Relaxed) != 0
+            || s.slot.state.load(Relaxed) != state::ESTABLISHED
+    };
+    match interest {
+        Interest::Read => {
+            let rx = end.rx();
+            let arrived = || {
+                rx.buffered() > 0 && readable(s, &end)
+                    || rx.fin.load(Acquire) != 0
+                    || s.slot.has(SlotFlags::SHUT_RD)
+                    || rx.urgent.load(Relaxed) != 0 && urgent::pending(s, &end)
+                    || over()
+            };
+            let until = [deadline, data::uncorks_at(&end)].into_iter().flatten().min();
+            match wait::until(s, &rx.reader_armed, until, end.mode, Interest::Read, arrived) {
+                Err(Errno::EAGAIN) if until != deadline => Ok(()),
+                other => other,
+            }
+        }
+        Interest::Write => {
+            let free = || end.tx().fin.load(Acquire) != 0 || end.far().closed.load(Acquire) != 0 || over() || writable(&end, s);
+            wait::until(s, &end.tx().writer_armed, deadline, end.mode, Interest::Write, free)
+        }
+    }
+}
+
+/// See [`crate::family::SocketOps::arm`].
+pub fn arm(s: &Sock, events: u32) {
+    let Some(end) = s.end() else { return };
+    let want = |bits: u32| (events & bits != 0) as u32;
+    end.rx().reader_armed.store(want(IN | RDHUP | PRI | HUP | ERR), Relaxed);
+    end.tx().writer_armed.store(want(OUT), Relaxed);
+}
+
+/// See [`crate::family::SocketOps::native_events`].
+pub fn native_events(s: &Sock, events: u32) -> u32 {
+    match s.slot.state.load(Acquire) {
+        state::LISTEN => events & IN,
+        state::ESTABLISHED if s.end().is_some_and(|e| e.mode & PLAIN != 0) => {
+            let mut native = 0;
+            if events & (IN | RDHUP) != 0 {
+                native |= libc::POLLIN as u32;
+            }
+            if events & OUT != 0 {
+                native |= libc::POLLOUT as u32;
+            }
+            native
+        }
+        _ => 0,
+    }
+}

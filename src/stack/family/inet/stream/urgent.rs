@@ -1,0 +1,132 @@
+//! Urgent data: one byte out of band, and the mark in the stream where it stood (tcp(7), RFC 6093).
+
+use core::sync::atomic::Ordering::*;
+
+use super::transport::{self, Take};
+use super::{data, state};
+use crate::abi::{Errno, Result};
+use crate::family::ops::{Incoming, Outgoing};
+use crate::options;
+use crate::shm::views::{Buffers, List};
+use crate::shm::{End, SlotFlags};
+use crate::socket::Sock;
+
+/// Sends with MSG_OOB: the last byte is the urgent one.
+pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
+    let carrier = transport::of(end);
+    let sent = carrier.send(s, end, &mut m.data, want)?;
+    if sent == want {
+        let tx = end.tx();
+        tx.urgent_taken.store(0, Relaxed);
+        tx.urgent.store(tx.written(), Release);
+        crate::owner::urgent(s, end);
+    }
+    carrier.wake_reader(s, end);
+    Ok(sent)
+}
+
+/// The position that an ordinary read stops at: the mark, unless it stands there already. A mark that is reached and
+/// not inline is passed over.
+pub fn stop_at(s: &Sock, end: &End) -> u64 {
+    let rx = end.rx();
+    let mark = rx.urgent.load(Acquire);
+    let Some(at) = mark.checked_sub(1) else { return u64::MAX };
+    let here = rx.consumed();
+    if here < at {
+        return at;
+    }
+    if here == at && rx.buffered() > 0 && !options::flag(s.slot, options::OOB_INLINE) {
+        skip_one(s, end);
+    }
+    if here >= at {
+        // Past the mark: the byte can still be fetched with MSG_OOB only if it was not read inline.
+        if rx.urgent_taken.load(Relaxed) != 0 || options::flag(s.slot, options::OOB_INLINE) {
+            let _ = rx.urgent.compare_exchange(mark, 0, AcqRel, Relaxed);
+        }
+    }
+    u64::MAX
+}
+
+fn skip_one(s: &Sock, end: &End) {
+    let rx = end.rx();
+    if rx.urgent_taken.load(Acquire) == 0 {
+        // Kept for MSG_OOB after the stream has gone past it.
+        let mut byte = [0u8; 1];
+        let list = List::one(byte.as_mut_ptr() as usize, 1);
+        let how = Take { want: 1, peek: true, discard: false, limit: u64::MAX };
+        if transport::of(end).receive(s, end, &mut Buffers::new(&list), how).is_ok() {
+            rx.urgent_taken.store(0x100 | byte[0] as u32, Release);
+        }
+    }
+    let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
+    let _ = transport::of(end).receive(s, end, &mut Buffers::new(&[]), how);
+}
+
+/// recv(2) with MSG_OOB (tcp_recv_urg).
+pub fn receive(s: &Sock, end: &End, m: &mut Incoming<'_>) -> Result<usize> {
+    let rx = end.rx();
+    let mark = rx.urgent.load(Acquire);
+    let taken = rx.urgent_taken.load(Acquire);
+    if options::flag(s.slot, options::OOB_INLINE) || mark == 0 || taken == 1 {
+        return Err(Errno::EINVAL);
+    }
+    let at = mark - 1;
+    let byte = if taken & 0x100 != 0 {
+        taken as u8
+    } else {
+        byte_at(s, end, at).ok_or(Errno::EAGAIN)?
+    };
+    if super::current_state(s) == state::CLOSE && s.slot.has(SlotFlags::SHUT_RD) {
+        return Ok(0);
+    }
+    m.out_flags |= libc::MSG_OOB;
+    if m.flags & libc::MSG_PEEK == 0 {
+        rx.urgent_taken.store(1, Release);
+    }
+    if m.data.left() == 0 {
+        m.out_flags |= libc::MSG_TRUNC;
+        return Ok(0);
+    }
+    if m.flags & libc::MSG_TRUNC == 0 && m.data.put_slice(&[byte]) == 0 {
+        return Err(Errno::EFAULT);
+    }
+    Ok(1)
+}
+
+/// The byte at a stream position, without consuming anything.
+fn byte_at(s: &Sock, end: &End, at: u64) -> Option<u8> {
+    let ahead = at.checked_sub(end.rx().consumed())? as usize;
+    let mut bytes = vec![0u8; ahead + 1];
+    let list = List::one(bytes.as_mut_ptr() as usize, bytes.len());
+    let how = Take { want: bytes.len(), peek: true, discard: false, limit: u64::MAX };
+    let got = transport::of(end).receive(s, end, &mut Buffers::new(&list), how).ok()?;
+    (got == bytes.len()).then(|| bytes[ahead])
+}
+
+/// Does the next read stand at the mark (SIOCATMARK)?
+pub fn at_mark(end: &End) -> bool {
+    let rx = end.rx();
+    rx.urgent.load(Acquire) == rx.consumed() + 1
+}
+
+/// Is there an urgent byte to fetch (POLLPRI)?
+pub fn pending(s: &Sock, end: &End) -> bool {
+    let rx = end.rx();
+    rx.urgent.load(Acquire) != 0 && rx.urgent_taken.load(Acquire) != 1 && !options::flag(s.slot, options::OOB_INLINE)
+}
+
+/// Bytes that one read could give (SIOCINQ): up to the mark, not counting the urgent byte.
+pub fn readable_now(s: &Sock, end: &End) -> u64 {
+    let rx = end.rx();
+    let waiting = data::visible(end);
+    let Some(at) = rx.urgent.load(Acquire).checked_sub(1) else { return waiting };
+    let here = rx.consumed();
+    if options::flag(s.slot, options::OOB_INLINE) || here > at {
+        return waiting;
+    }
+    if here == at {
+        waiting.saturating_sub(1)
+    } else {
+        waiting.min(at - here)
+    }
+}

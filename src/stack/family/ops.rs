@@ -1,0 +1,141 @@
+//! What a protocol must answer. Every default refuses, as the kernel's sock_no_* do.
+//!
+//! Ops never block: an operation that would says EAGAIN, and the facade waits with what [`SocketOps::waiting`] names.
+
+use crate::abi::{Errno, Name, Result};
+use crate::shm::views::{Buffers, UserPtr};
+use crate::socket::Sock;
+use crate::wait::{Deadline, Interest};
+
+/// A message on its way out.
+pub struct Outgoing<'a> {
+    /// The bytes.
+    pub data: Buffers<'a>,
+    /// The address given with it, encoded; empty for none.
+    pub to: &'a [u8],
+    /// Ancillary data, copied in; empty for none.
+    pub control: &'a [u8],
+    /// MSG_ flags.
+    pub flags: i32,
+}
+
+/// A message on its way in.
+pub struct Incoming<'a> {
+    /// Where the bytes go.
+    pub data: Buffers<'a>,
+    /// MSG_ flags asked for.
+    pub flags: i32,
+    /// The sender's name, if the protocol tells one.
+    pub from: Option<Name>,
+    /// MSG_ flags to tell.
+    pub out_flags: i32,
+    /// Ancillary data to tell, encoded with its headers.
+    pub control: Vec<u8>,
+    /// Room that the program has for ancillary data; 0 when it asked for none.
+    pub control_room: usize,
+}
+
+/// The operations of a socket type (struct proto_ops).
+pub trait SocketOps: Sync {
+    /// For logs and tests.
+    fn name(&self) -> &'static str;
+
+    /// A socket was made.
+    fn open(&self, _s: &Sock) -> Result<()> {
+        Ok(())
+    }
+
+    /// bind(2) of an address that was copied in.
+    fn bind(&self, _s: &Sock, _address: &[u8]) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// connect(2). EINPROGRESS when it goes on.
+    fn connect(&self, _s: &Sock, _address: &[u8], _nonblocking: bool) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// listen(2).
+    fn listen(&self, _s: &Sock, _backlog: i32) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// accept4(2): the new descriptor, entered in the table.
+    fn accept(&self, _s: &Sock, _flags: i32) -> Result<Sock> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// getsockname(2), getpeername(2).
+    fn getname(&self, _s: &Sock, _peer: bool) -> Result<Name> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// shutdown(2), `how` checked.
+    fn shutdown(&self, _s: &Sock, _how: i32) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// One attempt to send. Gives the bytes that went, possibly fewer than there are.
+    fn send(&self, _s: &Sock, _m: &mut Outgoing<'_>) -> Result<usize> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// One attempt to receive.
+    fn receive(&self, _s: &Sock, _m: &mut Incoming<'_>) -> Result<usize> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// May a receive stop with `got` of `wanted` bytes?
+    fn enough(&self, _s: &Sock, _flags: i32, _got: usize, _wanted: usize) -> bool {
+        true
+    }
+
+    /// Waits until an attempt is worth making again.
+    fn wait(&self, _s: &Sock, _interest: Interest, _deadline: Deadline) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// What poll(2) says of the socket.
+    fn ready(&self, _s: &Sock) -> u32 {
+        0
+    }
+
+    /// Asks to be rung at the anchor for these poll(2) events, and forgets that with 0.
+    fn arm(&self, _s: &Sock, _events: u32) {}
+
+    /// Kernel events on the anchor that stand for these poll(2) events: 0 when only bells matter.
+    fn native_events(&self, _s: &Sock, _events: u32) -> u32 {
+        0
+    }
+
+    /// SO_ERROR.
+    fn take_error(&self, s: &Sock) -> i32 {
+        s.slot.take_error().map_or(0, Errno::raw)
+    }
+
+    /// ioctl(2) with a request of this protocol's. ENOTTY passes it on.
+    fn ioctl(&self, _s: &Sock, _request: u64, _argument: UserPtr) -> Result<i32> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// setsockopt(2) of an option that is this protocol's own affair. None: the tables' (`options`).
+    fn set_option(&self, _s: &Sock, _level: i32, _name: i32, _value: UserPtr, _length: i32) -> Option<Result<()>> {
+        None
+    }
+
+    /// getsockopt(2) of an option that is this protocol's own affair. None: the tables'.
+    fn get_option(&self, _s: &Sock, _level: i32, _name: i32, _at: UserPtr, _length_at: UserPtr) -> Option<Result<()>> {
+        None
+    }
+
+    /// An option's new value was stored: act on it.
+    fn option_changed(&self, _s: &Sock, _level: i32, _name: i32) -> Result<()> {
+        Ok(())
+    }
+
+    /// The kernel hung up on the anchor: the other end's last descriptor is gone.
+    fn hung_up(&self, _s: &Sock) {}
+
+    /// The last descriptor is going. `fd` is still open.
+    fn release(&self, _s: &Sock) {}
+}

@@ -1,0 +1,23 @@
+//! Sockhop's socket layer: the inet sockets of a private network, in user space.
+//!
+//! The floors, from the ground up (imports go down only): [`abi`], then [`kernel`] and [`shm`], then [`options`],
+//! [`names`] and [`wait`], then [`family`], then the facade: [`calls`], [`fdtable`], [`readiness`].
+
+pub mod abi;
+pub mod anchor;
+pub mod calls;
+pub mod config;
+pub mod descriptors;
+pub mod family;
+pub mod fdtable;
+pub mod kernel;
+pub mod names;
+pub mod network;
+pub mod options;
+pub mod owner;
+pub mod process;
+pub mod readiness;
+pub mod shm;
+pub mod signal;
+pub mod socket;
+pub mod wait;

@@ -1,0 +1,8 @@
+//! Who is called what: the tables of bound names, their conflicts, and automatic ports.
+
+pub mod conflict;
+pub mod ports;
+pub mod table;
+pub mod timewait;
+
+pub use table::{Kind, Names};

@@ -1,0 +1,132 @@
+//! The tables of bound names: chains of slots through the arena, by port, under one lock.
+
+use core::sync::atomic::{AtomicU32, Ordering::*};
+
+use super::conflict::Claim;
+use crate::options;
+use crate::shm::{Arena, Locked, Slot, SlotFlags, BUCKETS};
+
+/// A chain is never followed further than this, whatever a peer wrote into it.
+const LONGEST_CHAIN: usize = 1 << 17;
+
+/// Which table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// TCP sockets that were bound, by bind, listen or connect.
+    Tcp = 0,
+    /// UDP sockets.
+    Udp = 1,
+    /// Accepted TCP connections: they hold their port, but nobody connects to them.
+    Accepted = 2,
+}
+
+/// The tables, with their lock held. Lock order: a slot's lock first, then this one.
+pub struct Names {
+    arena: &'static Arena,
+    _held: Locked<'static>,
+}
+
+impl Names {
+    /// Takes the lock. A table whose keeper died in the middle is built anew from the slots.
+    pub fn lock(arena: &'static Arena) -> Names {
+        let held = arena.header().names.lock();
+        let broken = held.taken_over;
+        let names = Names { arena, _held: held };
+        if broken {
+            names.rebuild();
+        }
+        names
+    }
+
+    /// The network's arena.
+    pub fn arena(&self) -> &'static Arena {
+        self.arena
+    }
+
+    fn head(&self, place: u32) -> &'static AtomicU32 {
+        &self.arena.header().heads[(place >> 16) as usize % 3][place as usize % BUCKETS]
+    }
+
+    /// Enters a slot under its local port.
+    pub fn insert(&self, number: u32, kind: Kind) {
+        let Some(slot) = self.arena.slot(number) else { return };
+        let place = (kind as u32) << 16 | bucket(slot.local().port);
+        let head = self.head(place);
+        let first = head.load(Relaxed);
+        slot.bucket.store(place, Relaxed);
+        slot.prev_bound.store(0, Relaxed);
+        slot.next_bound.store(first, Relaxed);
+        slot.bound_order.store(self.arena.header().next_order(), Relaxed);
+        if let Some(next) = self.arena.slot(first.wrapping_sub(1)) {
+            next.prev_bound.store(number + 1, Relaxed);
+        }
+        slot.set(SlotFlags::BOUND);
+        head.store(number + 1, Release);
+    }
+
+    /// Takes a slot out.
+    pub fn remove(&self, number: u32) {
+        let Some(slot) = self.arena.slot(number) else { return };
+        if !slot.has(SlotFlags::BOUND) {
+            return;
+        }
+        let (next, prev) = (slot.next_bound.load(Relaxed), slot.prev_bound.load(Relaxed));
+        match self.arena.slot(prev.wrapping_sub(1)) {
+            Some(before) => before.next_bound.store(next, Relaxed),
+            None => self.head(slot.bucket.load(Relaxed)).store(next, Relaxed),
+        }
+        if let Some(after) = self.arena.slot(next.wrapping_sub(1)) {
+            after.prev_bound.store(prev, Relaxed);
+        }
+        slot.clear(SlotFlags::BOUND);
+    }
+
+    /// The slots that hold a port, the latest first.
+    pub fn holders(&self, kind: Kind, port: u16) -> impl Iterator<Item = (u32, &'static Slot)> {
+        let arena = self.arena;
+        let mut at = self.head((kind as u32) << 16 | bucket(port)).load(Acquire);
+        core::iter::from_fn(move || {
+            let number = at.checked_sub(1)?;
+            let slot = arena.slot(number)?;
+            at = slot.next_bound.load(Relaxed);
+            Some((number, slot))
+        })
+        .take(LONGEST_CHAIN)
+        .filter(move |(_, slot)| slot.in_use() && slot.local().port == port)
+    }
+
+    fn rebuild(&self) {
+        for table in &self.arena.header().heads {
+            table.iter().for_each(|head| head.store(0, Relaxed));
+        }
+        for number in 0..self.arena.slots_used() {
+            let Some(slot) = self.arena.slot(number) else { continue };
+            if slot.in_use() && slot.has(SlotFlags::BOUND) {
+                let kind = match slot.bucket.load(Relaxed) >> 16 {
+                    0 => Kind::Tcp,
+                    1 => Kind::Udp,
+                    _ => Kind::Accepted,
+                };
+                self.insert(number, kind);
+            }
+        }
+    }
+}
+
+fn bucket(port: u16) -> u32 {
+    port as u32 % BUCKETS as u32
+}
+
+/// What the conflict rules look at in a slot.
+pub fn claim_of(slot: &Slot) -> Claim {
+    Claim {
+        name: slot.local(),
+        v6_only: options::flag(slot, options::V6_ONLY),
+        reuse_address: options::flag(slot, options::REUSE_ADDRESS),
+        reuse_port: options::flag(slot, options::REUSE_PORT),
+        listening: slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32
+            && slot.state.load(Relaxed) == crate::family::inet::state::LISTEN,
+        time_wait: false,
+        uid: slot.uid.load(Relaxed),
+    }
+}

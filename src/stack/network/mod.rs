@@ -1,0 +1,231 @@
+//! A network: a directory with an arena and the names of those who listen.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicPtr, Ordering::*};
+use std::collections::BTreeSet;
+use std::ffi::CString;
+
+use parking_lot::Mutex;
+
+use crate::abi::{Errno, Name, Result};
+use crate::config;
+use crate::kernel;
+use crate::names::Names;
+use crate::shm::{layout_id, Arena, Slot, SlotFlags};
+
+pub mod view;
+
+static CURRENT: AtomicPtr<Arena> = AtomicPtr::new(core::ptr::null_mut());
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// The arena, if this process has it open.
+#[inline]
+#[allow(unsafe_code)]
+pub fn opened() -> Option<&'static Arena> {
+    let arena = CURRENT.load(Acquire);
+    // SAFETY: only ever set to leaked arenas.
+    (!arena.is_null()).then(|| unsafe { &*arena })
+}
+
+/// The arena, opened and made as needed.
+///
+/// Errors: EACCES, EPERM and so on when the directory cannot be used; ENOBUFS when there is no room.
+pub fn arena() -> Result<&'static Arena> {
+    if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
+        return Ok(arena);
+    }
+    let _one = OPENING.lock();
+    for _ in 0..8 {
+        if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
+            return Ok(arena);
+        }
+        let arena = open().inspect_err(complain)?;
+        CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
+    }
+    Err(Errno::ENOBUFS)
+}
+
+/// The arena if there is one already: for a process that looks for sockets that it inherited.
+pub fn existing() -> Option<&'static Arena> {
+    opened().or_else(|| {
+        let _one = OPENING.lock();
+        let arena = Arena::open_existing(&arena_path(&directory().ok()?).ok()?).ok()?;
+        CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
+        Some(arena)
+    })
+}
+
+fn complain(error: &Errno) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let config = config::get();
+        let line = format!("sockhop: SOCKHOP_DIR: cannot use {}/{}: {error}\n", config.base, config.net);
+        log::error!("{}", line.trim_end());
+        let _ = kernel::write(2, line.as_bytes());
+    });
+}
+
+/// This process' network directory.
+pub fn directory() -> Result<CString> {
+    let config = config::get();
+    CString::new(format!("{}/{}", config.base, config.net)).map_err(|_| Errno::EINVAL)
+}
+
+/// The arena file of this build's layout in a directory: another build's has another name, and neither is in the way.
+pub fn arena_path(directory: &CStr) -> Result<CString> {
+    let mut path = directory.to_bytes().to_vec();
+    path.extend_from_slice(format!("/arena-{:016x}", layout_id()).as_bytes());
+    CString::new(path).map_err(|_| Errno::EINVAL)
+}
+
+fn open() -> Result<&'static Arena> {
+    let base = CString::new(config::get().base.as_str()).map_err(|_| Errno::EINVAL)?;
+    let directory = directory()?;
+    for dir in [&base, &directory] {
+        match kernel::mkdir(dir, 0o700) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let status = kernel::status_of(&directory)?;
+    if !status.is_directory() || status.uid != kernel::euid() || status.mode & 0o077 != 0 {
+        return Err(Errno::EPERM);
+    }
+    Arena::open(&arena_path(&directory)?)
+}
+
+/// The address of a socket's path in the network's directory, as bind(2) and connect(2) want it.
+///
+/// The name says who it is, for whoever lists the directory; the number makes it unique. Where the directory's name is
+/// too long for a sockaddr_un, the address goes through a short-lived descriptor of the directory.
+pub fn with_path<T>(number: u32, slot: &Slot, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
+    let kind = if slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32 { "tcp" } else { "udp" };
+    with_named(&format!("{kind}-{}-{number}", slot.local()), act)
+}
+
+fn with_named<T>(name: &str, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
+    let config = config::get();
+    let whole = format!("{}/{}/{name}", config.base, config.net);
+    if whole.len() < 108 {
+        return act(&encode(&whole));
+    }
+    let fd = kernel::open(&directory()?, libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    let outcome = act(&encode(&format!("/proc/self/fd/{fd}/{name}")));
+    let _ = kernel::close(fd);
+    outcome
+}
+
+fn encode(path: &str) -> Vec<u8> {
+    let mut address = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    address.extend_from_slice(path.as_bytes());
+    address.push(0);
+    address
+}
+
+/// Binds an anchor to its path. A path that is there is a dead socket's: slot numbers are unique among the living.
+pub fn claim_path(fd: i32, number: u32, slot: &Slot) -> Result<()> {
+    with_path(number, slot, |address| match kernel::bind(fd, address) {
+        Err(Errno::EADDRINUSE) => {
+            unlink_encoded(address);
+            kernel::bind(fd, address)
+        }
+        other => other,
+    })?;
+    slot.set(SlotFlags::PATH);
+    Ok(())
+}
+
+/// Removes an anchor's path.
+pub fn drop_path(number: u32, slot: &Slot) {
+    if slot.has(SlotFlags::PATH) {
+        slot.clear(SlotFlags::PATH);
+        let _ = with_path(number, slot, |address| {
+            unlink_encoded(address);
+            Ok(())
+        });
+    }
+}
+
+fn unlink_encoded(address: &[u8]) {
+    if let Ok(path) = CStr::from_bytes_with_nul(&address[2..]) {
+        let _ = kernel::unlink(path);
+    }
+}
+
+/// Asks the kernel which sockets are left and takes away those whose anchors are gone: what processes that were killed
+/// left behind. Gives how many went.
+pub fn sweep(names: &Names) -> usize {
+    let arena = names.arena();
+    // The slots first, the kernel's list after: a socket made in between is on the list, not among the slots.
+    let mut suspects: Vec<(u32, &'static Slot, u32, u64)> = (0..arena.slots_used())
+        .filter_map(|number| {
+            let slot = arena.slot(number).filter(|s| s.in_use())?;
+            Some((number, slot, slot.generation.load(Acquire), slot.inode.load(Relaxed)))
+        })
+        .filter(|(_, _, _, inode)| *inode != 0)
+        .collect();
+    let Some(living) = living_inodes() else { return 0 };
+    suspects.retain(|(_, slot, generation, inode)| {
+        !living.contains(inode) && slot.generation.load(Acquire) == *generation
+    });
+    for (number, slot, _, _) in &suspects {
+        names.remove(*number);
+        crate::socket::bury(arena, *number, slot);
+    }
+    suspects.len()
+}
+
+/// The inodes of all unix sockets that live in this network namespace.
+fn living_inodes() -> Option<BTreeSet<u64>> {
+    let fd = kernel::open(c"/proc/net/unix", libc::O_RDONLY, 0).ok()?;
+    let mut text = Vec::new();
+    let mut buffer = [0u8; 16384];
+    while let Ok(n @ 1..) = kernel::read(fd, &mut buffer) {
+        text.extend_from_slice(&buffer[..n]);
+    }
+    let _ = kernel::close(fd);
+    // Num RefCount Protocol Flags Type St Inode Path
+    let inode = |line: &[u8]| core::str::from_utf8(line.split(|b| *b == b' ').filter(|w| !w.is_empty()).nth(6)?).ok()?.parse().ok();
+    Some(text.split(|b| *b == b'\n').skip(1).filter_map(inode).collect())
+}
+
+/// Removes the arena's file and the directory's remains if no socket of the network is left.
+pub fn tidy() {
+    let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) else { return };
+    if arena.header().live.load(Acquire) > 64 {
+        return;
+    }
+    let names = Names::lock(arena);
+    if arena.header().live.load(Acquire) != 0 {
+        sweep(&names);
+    }
+    if arena.header().live.load(Acquire) == 0 && arena.header().dead.swap(1, AcqRel) == 0 {
+        let _ = kernel::unlink(arena.path());
+        if let Ok(directory) = directory() {
+            // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
+            let _ = kernel::rmdir(&directory);
+        }
+    }
+}
+
+/// Does this network carry the address?
+pub fn carries(name: &Name) -> bool {
+    name.is_loopback() || name.is_any()
+}
+
+/// Is the address the machine's name server, from resolv.conf? It stays with the kernel, also on a loopback address.
+pub fn is_resolver(name: &Name) -> bool {
+    static SERVERS: std::sync::OnceLock<Vec<core::net::IpAddr>> = std::sync::OnceLock::new();
+    name.port == 53 && SERVERS.get_or_init(read_resolvers).contains(&name.canonical())
+}
+
+fn read_resolvers() -> Vec<core::net::IpAddr> {
+    let Ok(fd) = kernel::open(c"/etc/resolv.conf", libc::O_RDONLY, 0) else { return Vec::new() };
+    let mut text = [0u8; 8192];
+    let n = kernel::read(fd, &mut text).unwrap_or(0);
+    let _ = kernel::close(fd);
+    String::from_utf8_lossy(&text[..n])
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse().ok())
+        .collect()
+}

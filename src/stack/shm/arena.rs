@@ -1,0 +1,259 @@
+//! The arena: the one file of a network that its processes map, and where things lie in it.
+//!
+//! One mapping for the whole network, rather than a segment for each connection, is what makes short connections fast
+//! (no memfd, no mmap, no descriptor passing) and what lets a process find its sockets again after exec.
+
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+
+use super::chunk::{ChunkMeta, Class, CHUNKS, CLASS_COUNTS, CLASS_SIZES, FILE_LENGTH};
+use super::conn::Conn;
+use super::lock::ShmLock;
+use super::pool::Pool;
+use super::slot::Slot;
+use crate::abi::{Errno, Result};
+use crate::kernel;
+
+const MAGIC: u64 = u64::from_ne_bytes(*b"sockhop\0");
+/// Raised with every change of meaning that the sizes below do not show.
+const LAYOUT: u64 = 1;
+
+/// Sockets that a network can have at a time.
+pub const SLOTS: u32 = 64 << 10;
+/// Connections that a network can have at a time.
+const CONNS: u32 = 64 << 10;
+/// Buckets of the table of bound names, for each protocol.
+pub const BUCKETS: usize = 4096;
+
+const SLOTS_AT: usize = 1 << 20;
+const CONNS_AT: usize = SLOTS_AT + SLOTS as usize * size_of::<Slot>();
+const METAS_AT: usize = CONNS_AT + CONNS as usize * size_of::<Conn>();
+/// Where the chunks start: after everything else, on a boundary of the largest chunk.
+pub(super) const CHUNKS_AT: usize = (METAS_AT + CHUNKS * size_of::<ChunkMeta>() + CLASS_SIZES[4] - 1) & !(CLASS_SIZES[4] - 1);
+
+/// The number of a layout: two builds that would read each other's words differently never share an arena.
+pub const fn layout_id() -> u64 {
+    let words = [size_of::<Header>(), size_of::<Slot>(), size_of::<Conn>(), CHUNKS_AT, FILE_LENGTH, BUCKETS];
+    let mut hash = 0xcbf2_9ce4_8422_2325u64 ^ LAYOUT;
+    let mut i = 0;
+    while i < words.len() {
+        hash = (hash ^ words[i] as u64).wrapping_mul(0x100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// The first page, and the tables of names.
+#[repr(C)]
+pub struct Header {
+    magic: AtomicU64,
+    layout: AtomicU64,
+    /// Random: tells this network's anchors from those of others.
+    pub id: AtomicU64,
+    /// Set, under the names' lock, before the file is removed: whoever has it mapped looks for the new one.
+    pub dead: AtomicU32,
+    /// Guards the tables of bound names.
+    pub names: ShmLock,
+    /// Sockets alive, as far as their processes closed them in order.
+    pub live: AtomicU32,
+    /// Where the search for an automatic port goes on.
+    pub next_port: AtomicU32,
+    slots: Pool,
+    conns: Pool,
+    pub(super) classes: [Class; 5],
+    /// First slot + 1 of each bucket of names: TCP, UDP, and accepted TCP connections.
+    pub heads: [[AtomicU32; BUCKETS]; 3],
+    order: AtomicU64,
+    /// Names in TIME_WAIT; see `names::timewait`.
+    pub time_wait: [[AtomicU64; 4]; 1024],
+    /// Where the next entry of `time_wait` goes.
+    pub time_wait_next: AtomicU32,
+}
+
+const _: () = assert!(size_of::<Header>() < SLOTS_AT);
+
+impl Header {
+    /// A number that grows with each call.
+    pub fn next_order(&self) -> u64 {
+        self.order.fetch_add(1, Relaxed)
+    }
+}
+
+/// A mapped arena. Never unmapped: references into it live for ever.
+pub struct Arena {
+    base: *mut u8,
+    path: std::ffi::CString,
+}
+
+// SAFETY: all that is reached through `base` is atomics, or bytes that the ring's cursors hand to one side at a time.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    /// Opens the arena file `path`, making it when there is none.
+    ///
+    /// Errors: those of open(2) and mmap(2); EPERM when the file is another user's; ENOBUFS when there is no room.
+    pub fn open(path: &CStr) -> Result<&'static Arena> {
+        for _ in 0..16 {
+            match kernel::open(path, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
+                Ok(fd) => return Arena::adopt(path, fd),
+                Err(Errno::ENOENT) => Arena::make(path)?,
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+
+    /// Opens an arena that is there.
+    pub fn open_existing(path: &CStr) -> Result<&'static Arena> {
+        Arena::adopt(path, kernel::open(path, libc::O_RDWR | libc::O_NOFOLLOW, 0)?)
+    }
+
+    fn adopt(path: &CStr, fd: i32) -> Result<&'static Arena> {
+        let status = kernel::status(fd)?;
+        let sound = status.uid == kernel::euid() && status.size == FILE_LENGTH as u64;
+        if !sound {
+            let _ = kernel::close(fd);
+            return Err(Errno::EPERM);
+        }
+        let mapped = kernel::map_shared(fd, FILE_LENGTH);
+        let _ = kernel::close(fd);
+        let arena = Arena { base: mapped?, path: path.to_owned() };
+        let header = arena.header_ref();
+        if header.magic.load(Acquire) != MAGIC || header.layout.load(Acquire) != layout_id() {
+            // SAFETY: nobody has a reference into this mapping yet.
+            unsafe { kernel::unmap(arena.base, FILE_LENGTH) };
+            return Err(Errno::EPROTO);
+        }
+        Ok(Box::leak(Box::new(arena)))
+    }
+
+    /// Makes a whole new file beside and links it into its place, so that nobody ever opens a half-made one.
+    fn make(path: &CStr) -> Result<()> {
+        let mut draft = path.to_bytes().to_vec();
+        draft.extend_from_slice(format!(".{}.{}", kernel::pid(), kernel::random_u64()).as_bytes());
+        let draft = std::ffi::CString::new(draft).map_err(|_| Errno::EINVAL)?;
+        let fd = kernel::open(&draft, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, 0o600)?;
+        let outcome = Arena::fill(fd).and_then(|()| match kernel::link(&draft, path) {
+            Err(Errno::EEXIST) => Ok(()),
+            other => other,
+        });
+        let _ = kernel::unlink(&draft);
+        let _ = kernel::close(fd);
+        outcome
+    }
+
+    fn fill(fd: i32) -> Result<()> {
+        kernel::truncate(fd, FILE_LENGTH as u64)?;
+        kernel::allocate(fd, 0, (size_of::<Header>() as u64 + 4095) & !4095).map_err(|_| Errno::ENOBUFS)?;
+        let base = kernel::map_shared(fd, 4096)?;
+        // SAFETY: the page was just made and is aligned for a Header's first words; nobody else sees it.
+        let (magic, layout, id) = unsafe {
+            (&*base.cast::<AtomicU64>(), &*base.add(8).cast::<AtomicU64>(), &*base.add(16).cast::<AtomicU64>())
+        };
+        id.store(kernel::random_u64() | 1, Relaxed);
+        magic.store(MAGIC, Release);
+        layout.store(layout_id(), Release);
+        // SAFETY: the references above are not used any more.
+        unsafe { kernel::unmap(base, 4096) };
+        Ok(())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    fn header_ref(&self) -> &Header {
+        // SAFETY: the mapping is longer than a Header, page-aligned, and lives as long as the arena; all fields are atomics.
+        unsafe { &*self.base.cast::<Header>() }
+    }
+
+    /// The first page.
+    #[inline]
+    pub fn header(&'static self) -> &'static Header {
+        self.header_ref()
+    }
+
+    /// A slot by number, if there can be one.
+    #[inline]
+    pub fn slot(&'static self, number: u32) -> Option<&'static Slot> {
+        // SAFETY: the number is bounded, the region lies inside the mapping, a Slot is made of atomics only.
+        (number < SLOTS).then(|| unsafe { &*self.base.add(SLOTS_AT).cast::<Slot>().add(number as usize) })
+    }
+
+    /// A connection by number, if there can be one.
+    #[inline]
+    pub fn conn(&'static self, number: u32) -> Option<&'static Conn> {
+        // SAFETY: as for slots.
+        (number < CONNS).then(|| unsafe { &*self.base.add(CONNS_AT).cast::<Conn>().add(number as usize) })
+    }
+
+    #[inline]
+    pub(super) fn chunk_meta(&'static self, index: usize) -> &'static ChunkMeta {
+        // SAFETY: bounded by the remainder; made of atomics only.
+        unsafe { &*self.base.add(METAS_AT).cast::<ChunkMeta>().add(index % CHUNKS) }
+    }
+
+    /// The bytes of a chunk.
+    #[inline]
+    pub(super) fn chunk_bytes(&'static self, chunk: super::chunk::Chunk) -> *mut u8 {
+        // SAFETY: a Chunk is bounded when it is made, so its offset lies inside the mapping.
+        unsafe { self.base.add(chunk.offset()) }
+    }
+
+    /// A free slot's number.
+    pub(super) fn take_slot(&'static self) -> Option<u32> {
+        self.header().slots.take(SLOTS, 64, |n| &self.slot(n % SLOTS).unwrap_or_else(|| unreachable!()).link, |from, to| {
+            self.back(SLOTS_AT + from as usize * size_of::<Slot>(), (to - from) as usize * size_of::<Slot>())
+        })
+    }
+
+    pub(super) fn give_slot(&'static self, number: u32, link: &AtomicU32) {
+        self.header().slots.give(number, link);
+    }
+
+    /// Slots from this number on were never used.
+    pub fn slots_used(&'static self) -> u32 {
+        self.header().slots.used(SLOTS)
+    }
+
+    pub(super) fn take_conn(&'static self) -> Option<u32> {
+        self.header().conns.take(CONNS, 64, |n| &self.conn(n % CONNS).unwrap_or_else(|| unreachable!()).link, |from, to| {
+            self.back(CONNS_AT + from as usize * size_of::<Conn>(), (to - from) as usize * size_of::<Conn>())
+        })
+    }
+
+    pub(super) fn give_conn(&'static self, number: u32, link: &AtomicU32) {
+        self.header().conns.give(number, link);
+    }
+
+    /// Puts pages behind a range of the file; false when there are none to be had.
+    pub(super) fn back(&self, offset: usize, length: usize) -> bool {
+        let start = offset & !4095;
+        let end = (offset + length + 4095) & !4095;
+        self.with_file(|fd| kernel::allocate(fd, start as u64, (end - start) as u64))
+    }
+
+    pub(super) fn back_metas(&self, index: usize, count: usize) -> bool {
+        self.back(METAS_AT + index * size_of::<ChunkMeta>(), count * size_of::<ChunkMeta>())
+    }
+
+    /// Gives the pages of a range back.
+    pub(super) fn punch(&self, offset: usize, length: usize) {
+        self.with_file(|fd| kernel::punch(fd, offset as u64, length as u64));
+    }
+
+    /// The file is opened anew each time: no descriptor of ours stays in the program's table for it.
+    fn with_file(&self, act: impl Fn(i32) -> Result<()>) -> bool {
+        let Ok(fd) = kernel::open(&self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0) else { return false };
+        let done = act(fd).is_ok();
+        let _ = kernel::close(fd);
+        done
+    }
+}
+
+const _: () = assert!(CLASS_COUNTS[0] < 1 << 24);

@@ -1,0 +1,21 @@
+//! Shared memory: the network's arena and what lives in it.
+//!
+//! Everything in the arena is written by other processes as well, so every field is an atomic, every index is bounded
+//! before it is used, and no pointer is ever stored (design, invariant 7). Unsafe code stays inside this folder.
+
+mod arena;
+mod chunk;
+mod conn;
+mod lock;
+mod pool;
+mod ring;
+mod slot;
+pub mod usercopy;
+pub mod views;
+
+pub use arena::{layout_id, Arena, Header, BUCKETS};
+pub use chunk::{Chunk, CLASS_SIZES, NO_CHUNK};
+pub use conn::{Conn, Direction, End, PLAIN, SELF};
+pub use lock::{set_forked, tid, Locked, ShmLock};
+pub use ring::{Corrupt, MAX_BUFFERED};
+pub use slot::{Slot, SlotFlags, OPTION_WORDS};

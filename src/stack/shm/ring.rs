@@ -1,0 +1,200 @@
+//! The byte ring of one direction: a stream position for each side, over a chain of chunks that grows with need.
+//!
+//! Positions never wrap (64 bits at 100 GB/s last for years). A chunk is a ring by itself; when it is full and the
+//! direction may hold more, the producer goes on in a larger one and says where the stream left the old one; the consumer
+//! follows and gives the old one back. Each operation commits with one store, so that a process killed anywhere leaves
+//! either the old state or the new one.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::Ordering::*;
+
+use super::arena::Arena;
+use super::chunk::{Chunk, CLASS_SIZES};
+use super::conn::Direction;
+use crate::abi::{Errno, Result};
+
+/// No direction ever holds more bytes than this.
+pub const MAX_BUFFERED: u64 = 16 << 20;
+
+/// The other side wrote something that cannot be: the connection is of no use any more.
+#[derive(Debug)]
+pub struct Corrupt;
+
+impl From<Corrupt> for Errno {
+    fn from(_: Corrupt) -> Errno {
+        Errno::ECONNRESET
+    }
+}
+
+impl Direction {
+    /// Bytes that wait, held-back ones included. Any garbage gives a number, so callers bound what they do with it.
+    #[inline]
+    pub fn buffered(&self) -> u64 {
+        {
+        let head = self.head.load(Acquire);
+        self.tail.load(Acquire).saturating_sub(head)
+        }
+    }
+
+    /// The position up to which bytes were written.
+    pub fn written(&self) -> u64 {
+        self.tail.load(Acquire)
+    }
+
+    /// The position up to which bytes were read.
+    #[inline]
+    pub fn consumed(&self) -> u64 {
+        self.head.load(Acquire)
+    }
+
+    /// Bytes that may still be written before the direction is full.
+    pub fn room(&self) -> u64 {
+        self.capacity.load(Relaxed).min(MAX_BUFFERED).saturating_sub(self.buffered())
+    }
+
+    /// Offers room for up to `want` bytes to `fill`, piece by piece, which says how many it wrote into each (fewer than
+    /// offered ends it). Gives the number of bytes that were published; 0 when there is no room.
+    ///
+    /// The caller holds the producer's lock through [`Direction::produce`] itself.
+    pub fn produce(
+        &self,
+        arena: &'static Arena,
+        want: usize,
+        mut fill: impl FnMut(*mut u8, usize) -> usize,
+    ) -> Result<usize> {
+        let _held = self.producer.lock();
+        let mut done = 0;
+        let mut tail = self.tail.load(Relaxed);
+        let capacity = self.capacity.load(Relaxed).min(MAX_BUFFERED);
+        while done < want {
+            let mut chunk = Chunk::from_name(self.producer_chunk.load(Relaxed)).ok_or(Corrupt)?;
+            // A holder that died between closing a chunk and entering the next one left this to us.
+            let end = chunk.meta(arena).end.load(Relaxed);
+            if end != u64::MAX {
+                chunk = Chunk::from_name(chunk.meta(arena).next.load(Relaxed)).ok_or(Corrupt)?;
+                self.producer_base.store(end, Relaxed);
+                self.producer_chunk.store(chunk.name(), Release);
+            }
+            let base = self.producer_base.load(Relaxed);
+            let size = chunk.size() as u64;
+            let mut head = self.head_seen.load(Relaxed);
+            let wanted = (want - done) as u64;
+            let room = |head: u64| -> u64 {
+                let in_chunk = size.saturating_sub(tail.wrapping_sub(head.max(base)));
+                in_chunk.min(capacity.saturating_sub(tail.wrapping_sub(head)))
+            };
+            if room(head) < wanted {
+                head = self.head.load(Acquire);
+                if head > tail {
+                    return Err(Corrupt.into());
+                }
+                self.head_seen.store(head, Relaxed);
+            }
+            let buffered = tail - head.min(tail);
+            let free = room(head);
+            // Growing beats waiting while the reader is behind; a chunk that has room for a quarter is used up first.
+            if free == 0 || (free < wanted && free < size / 4) {
+                if buffered < capacity && self.grow(arena, chunk, tail, (wanted + buffered).min(capacity)) {
+                    continue;
+                }
+                if free == 0 {
+                    break;
+                }
+            }
+            let offset = (tail.wrapping_sub(base) & (size - 1)) as usize;
+            // A piece is at most a quarter of a large ring, or writer and reader take turns instead of overlapping.
+            let piece = if size > 64 << 10 { size / 4 } else { size };
+            let n = (wanted.min(free).min(piece) as usize).min(size as usize - offset);
+            // SAFETY: the offset is masked by the chunk's size and the length does not reach past its end; the cursors
+            // give these bytes to the producer's side, whose lock is held.
+            let wrote = fill(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
+            tail += wrote as u64;
+            done += wrote;
+            self.tail.store(tail, Release);
+            if wrote < n {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Goes on in a larger chunk (or one of equal size when the largest is full and more may be held).
+    #[cold]
+    fn grow(&self, arena: &'static Arena, from: Chunk, tail: u64, need: u64) -> bool {
+        let fitting = CLASS_SIZES.iter().position(|&s| s as u64 >= need).unwrap_or(CLASS_SIZES.len() - 1);
+        let class = fitting.max(from.class() + 1).min(CLASS_SIZES.len() - 1);
+        let Some(to) = Chunk::take(arena, class).or_else(|| Chunk::take(arena, 1)) else { return false };
+        let meta = from.meta(arena);
+        meta.next.store(to.name(), Relaxed);
+        meta.end.store(tail, Release);
+        self.producer_base.store(tail, Relaxed);
+        self.producer_chunk.store(to.name(), Release);
+        true
+    }
+
+    /// Hands up to `want` waiting bytes to `drain`, piece by piece, which says how many it took of each (fewer than
+    /// offered ends it). `skip` bytes are passed over first; with `peek` nothing is consumed. `limit` is the position
+    /// that reading must not pass. Gives the number of bytes taken.
+    pub fn consume(
+        &self,
+        arena: &'static Arena,
+        want: usize,
+        peek: bool,
+        limit: u64,
+        mut drain: impl FnMut(*const u8, usize) -> usize,
+    ) -> Result<usize> {
+        let _held = self.consumer.lock();
+        let mut done = 0;
+        let mut head = self.head.load(Relaxed);
+        let mut chunk = Chunk::from_name(self.consumer_chunk.load(Relaxed)).ok_or(Corrupt)?;
+        let mut base = self.consumer_base.load(Relaxed);
+        while done < want {
+            let mut tail = self.tail_seen.load(Relaxed);
+            if tail.wrapping_sub(head).wrapping_sub(1) >= MAX_BUFFERED {
+                tail = self.tail.load(Acquire);
+                self.tail_seen.store(tail, Relaxed);
+            }
+            let ready = tail.min(limit).saturating_sub(head);
+            if ready == 0 {
+                let fresh = self.tail.load(Acquire);
+                if fresh == tail || limit <= head {
+                    break;
+                }
+                self.tail_seen.store(fresh, Relaxed);
+                continue;
+            }
+            let end = chunk.meta(arena).end.load(Acquire);
+            if head >= end {
+                if head != end {
+                    return Err(Corrupt.into());
+                }
+                let next = Chunk::from_name(chunk.meta(arena).next.load(Relaxed)).ok_or(Corrupt)?;
+                if !peek {
+                    self.consumer_base.store(head, Relaxed);
+                    self.consumer_chunk.store(next.name(), Release);
+                    chunk.give(arena);
+                }
+                (chunk, base) = (next, head);
+                continue;
+            }
+            let size = chunk.size() as u64;
+            if tail - head > MAX_BUFFERED || head < base {
+                return Err(Corrupt.into());
+            }
+            let offset = (head.wrapping_sub(base) & (size - 1)) as usize;
+            let piece = if size > 64 << 10 { size / 4 } else { size };
+            let n = (ready.min(end - head).min(piece) as usize).min(want - done).min(size as usize - offset);
+            // SAFETY: as in `produce`; the cursors give these bytes to the consumer's side, whose lock is held.
+            let took = drain(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
+            head += took as u64;
+            done += took;
+            if !peek {
+                self.head.store(head, Release);
+            }
+            if took < n {
+                break;
+            }
+        }
+        Ok(done)
+    }
+}

@@ -1,0 +1,170 @@
+//! A socket as one process holds it: a descriptor and the slot behind it; how it comes to be and how it goes.
+
+use core::sync::atomic::Ordering::*;
+
+use crate::abi::{Errno, Result};
+use crate::family::{self, SocketOps};
+use crate::fdtable;
+use crate::kernel;
+use crate::names::Names;
+use crate::network;
+use crate::process::{self, Memory};
+use crate::shm::{Arena, End, Slot, SlotFlags};
+
+/// A socket, reached through one of its descriptors.
+#[derive(Clone, Copy)]
+pub struct Sock {
+    /// The descriptor; the anchor.
+    pub fd: i32,
+    /// The slot's number.
+    pub number: u32,
+    /// What is shared of the socket.
+    pub slot: &'static Slot,
+    /// The network's arena.
+    pub arena: &'static Arena,
+}
+
+impl Sock {
+    /// What answers for the socket. Processes cannot share a vtable, so the slot holds the protocol's number.
+    #[inline]
+    pub fn ops(&self) -> &'static dyn SocketOps {
+        family::inet::ops_of(self.slot.protocol.load(Relaxed))
+    }
+
+    /// AF_INET or AF_INET6.
+    pub fn family(&self) -> i32 {
+        self.slot.family.load(Relaxed) as i32
+    }
+
+    /// SOCK_STREAM or SOCK_DGRAM.
+    pub fn kind(&self) -> i32 {
+        self.slot.kind.load(Relaxed) as i32
+    }
+
+    /// This end of the connection, if there is one.
+    #[inline]
+    pub fn end(&self) -> Option<End> {
+        let (number, side) = self.slot.conn()?;
+        Some(End::new(self.arena.conn(number)?, side))
+    }
+
+    /// Is O_NONBLOCK set on the open file description?
+    #[inline]
+    pub fn nonblocking(&self) -> bool {
+        self.slot.has(SlotFlags::NONBLOCK)
+    }
+
+    /// See [`SocketOps::hung_up`].
+    pub fn hung_up(&self) {
+        self.ops().hung_up(self);
+    }
+}
+
+/// socket(2) of a family and type that are ours; `flags` are SOCK_CLOEXEC and SOCK_NONBLOCK.
+pub fn create(family: i32, kind: i32, protocol: i32, flags: i32) -> Result<i32> {
+    let arena = network::arena()?;
+    let fd = kernel::socket(libc::AF_UNIX, kind | flags, 0)?;
+    let made = enter(arena, fd, family, kind, protocol).and_then(|s| {
+        if flags & libc::SOCK_NONBLOCK != 0 {
+            s.slot.set(SlotFlags::NONBLOCK);
+        }
+        s.ops().open(&s)
+    });
+    match made {
+        Ok(()) => Ok(fd),
+        Err(e) => {
+            fdtable::clear(fd);
+            let _ = kernel::close(fd);
+            Err(e)
+        }
+    }
+}
+
+/// Makes a slot for an anchor and enters the descriptor.
+pub fn enter(arena: &'static Arena, fd: i32, family: i32, kind: i32, protocol: i32) -> Result<Sock> {
+    let inode = kernel::status(fd)?.inode;
+    if fd as usize >= fdtable::LIMIT {
+        return Err(Errno::EMFILE);
+    }
+    let number = Slot::take(arena, inode, family, kind, protocol)?;
+    let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
+    if let Some(stale) = fdtable::set(fd, number) {
+        forget(arena, stale);
+    }
+    Ok(Sock { fd, number, slot, arena })
+}
+
+/// One reference less to a slot whose descriptor the kernel closed without us.
+fn forget(arena: &'static Arena, number: u32) {
+    if let Some(slot) = arena.slot(number) {
+        let _ = slot.refs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
+    }
+}
+
+/// close(2) of a descriptor of ours.
+pub fn close(s: &Sock) -> Result<()> {
+    if process::memory() != Memory::Borrowed {
+        detach(s);
+    }
+    kernel::close(s.fd)
+}
+
+/// Takes a descriptor out of the table; the last one takes the socket with it. The kernel's descriptor stays open.
+pub fn detach(s: &Sock) {
+    crate::readiness::forget(s.fd, s.number);
+    if fdtable::clear(s.fd) == Some(s.number) {
+        drop_reference(s);
+    }
+}
+
+/// One reference less. The last one releases the socket.
+pub fn drop_reference(s: &Sock) {
+    if s.slot.refs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1)) == Ok(1) {
+        s.ops().release(s);
+        unbind(s.arena, s.number, s.slot);
+        s.slot.give(s.arena, s.number);
+    }
+}
+
+/// Takes a socket's name out of the table and the directory.
+pub fn unbind(arena: &'static Arena, number: u32, slot: &'static Slot) {
+    if slot.has(SlotFlags::BOUND) {
+        Names::lock(arena).remove(number);
+    }
+    network::drop_path(number, slot);
+}
+
+/// Puts away a slot whose anchor is gone without it having been released. The names' lock is held, the name is out.
+pub fn bury(arena: &'static Arena, number: u32, slot: &'static Slot) {
+    network::drop_path(number, slot);
+    family::inet::bury(arena, slot);
+    slot.give(arena, number);
+}
+
+/// dup(2) and its kind made `new` from `old`.
+pub fn duplicated(old: &Sock, new: i32) {
+    if process::memory() == Memory::Borrowed {
+        return;
+    }
+    old.slot.refs.fetch_add(1, AcqRel);
+    if let Some(stale) = fdtable::set(new, old.number) {
+        forget(old.arena, stale);
+    }
+}
+
+/// Finds the slot of a descriptor that came from outside: exec, SCM_RIGHTS, pidfd_getfd. The anchor is asked, not its
+/// number. The reference was counted by whoever sent it.
+pub fn adopt(fd: i32) -> Option<Sock> {
+    let status = kernel::status(fd).ok()?;
+    if !status.is_socket() || kernel::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) != Ok(libc::AF_UNIX) {
+        return None;
+    }
+    let arena = network::existing()?;
+    let found = (0..arena.slots_used()).find_map(|number| {
+        let slot = arena.slot(number)?;
+        (slot.in_use() && slot.inode.load(Relaxed) == status.inode).then_some((number, slot))
+    });
+    let (number, slot) = found?;
+    fdtable::set(fd, number);
+    Some(Sock { fd, number, slot, arena })
+}
