@@ -1,5 +1,5 @@
-/* A blocking connect() that has to wait, because the listener's queue is full (man 2 listen, man 2 connect EINTR, man 7 socket
- * SO_SNDTIMEO): an interrupted one goes on in the background. */
+/* A blocking connect() that has to wait, because the listener's queue is full (man 2 listen, man 2 connect EINTR,
+ * man 7 socket SO_SNDTIMEO): an interrupted one goes on in the background. */
 #include "t.h"
 
 static volatile sig_atomic_t signals;

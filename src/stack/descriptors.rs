@@ -214,6 +214,7 @@ pub fn after_fork(child: bool) {
     if child {
         crate::shm::set_forked();
         process::memory();
+        crate::signal::after_fork_child();
     }
 }
 

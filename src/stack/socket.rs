@@ -91,6 +91,7 @@ pub fn enter(arena: &'static Arena, fd: i32, family: i32, kind: i32, protocol: i
     if let Some(stale) = fdtable::set(fd, number) {
         forget(arena, stale);
     }
+    crate::signal::arm_faults();
     Ok(Sock { fd, number, slot, arena })
 }
 
@@ -166,5 +167,6 @@ pub fn adopt(fd: i32) -> Option<Sock> {
     });
     let (number, slot) = found?;
     fdtable::set(fd, number);
+    crate::signal::arm_faults();
     Some(Sock { fd, number, slot, arena })
 }

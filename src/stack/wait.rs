@@ -118,9 +118,11 @@ fn sleep(
     // An anchor that is connected to nobody would be a hang-up at once.
     let (fd, lonely) = if mode & SELF != 0 { (-1, true) } else { (s.fd, false) };
     let events = if plain && interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
-    signal::clear_interrupt();
+    let interrupts = signal::InterruptScope::begin();
     s.slot.sleepers.fetch_add(1, AcqRel);
     let start = kernel::now_ns();
+    // A timeout of the socket's makes signals end the call; the library's own looks do not.
+    let timed = deadline.is_some();
     let outcome = loop {
         armed.store(1, Relaxed);
         // The store above must be visible before the look below: the far side does the same the other way round.
@@ -157,7 +159,7 @@ fn sleep(
                 }
             }
             Err(Errno::EINTR) => {
-                let restart = signal::take_interrupt().is_none_or(|i| i.restart) && deadline.is_none();
+                let restart = interrupts.take().is_none_or(|i| i.restart) && !timed;
                 if !restart && !ready() {
                     break Err(Errno::EINTR);
                 }

@@ -14,6 +14,7 @@ pub fn set_errno(error: Errno) {
 /// kernel: it becomes EIO.
 #[inline]
 pub fn answer<T: Answer>(work: impl FnOnce() -> Result<T>) -> T::C {
+    stack::signal::thread_ready();
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => value.to_c(),
         Ok(Err(error)) => {

@@ -2,6 +2,7 @@
 
 use libc::{c_int, c_ulong, c_void, msghdr, ssize_t};
 use redhook::{hook, real};
+use stack::abi::Errno;
 use stack::shm::views::UserPtr;
 use stack::{descriptors, fdtable, socket};
 
@@ -12,7 +13,7 @@ hook! {
         match fdtable::get(fd) {
             Some(s) => answer(|| socket::close(&s)),
             None => {
-                if descriptors::closing(fd) { return 0; }
+                if descriptors::closing(fd) { return answer(|| Err::<i32, _>(Errno::EBADF)); }
                 real!(close)(fd)
             }
         }

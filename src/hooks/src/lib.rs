@@ -11,6 +11,8 @@ mod boundary;
 
 mod descriptors;
 mod messages;
+mod readiness;
 mod sockets;
+mod signals;
 mod start;
 mod streams;

@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use stack::{config, descriptors, kernel, network, process};
+use stack::{config, descriptors, kernel, network, process, signal};
 
 /// Runs when the library is loaded. Nothing is opened unless the process inherited sockets.
 #[ctor::ctor(unsafe)]
 fn start() {
     process::start();
+    signal::init();
     start_log();
     descriptors::inherit();
     // SAFETY: both functions only touch this process' own state.

@@ -108,6 +108,35 @@ pub trait SocketOps: Sync {
         0
     }
 
+    /// When readiness may change by itself, without a bell: a moment of the monotonic clock in nanoseconds.
+    fn next_look(&self, _s: &Sock) -> Option<u64> {
+        None
+    }
+
+    /// Is the anchor connected or bound, so that sleeping on it makes sense?
+    fn has_bell(&self, _s: &Sock) -> bool {
+        true
+    }
+
+    /// Does the anchor's own room to write matter, since bytes go through it?
+    fn bells_write(&self, _s: &Sock) -> bool {
+        false
+    }
+
+    /// The kernel told these poll(2) events of the anchor: takes the bell's byte, notices a hang-up.
+    fn answer_bell(&self, _s: &Sock, _events: u32) {}
+
+    /// What edges are told by: a number that changes whenever something to read or a new state came, and one that
+    /// changes whenever there was no room to write.
+    fn edges(&self, _s: &Sock) -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// A kernel socket that belongs to this one and has to be looked at as well.
+    fn companion(&self, _s: &Sock) -> Option<i32> {
+        None
+    }
+
     /// SO_ERROR.
     fn take_error(&self, s: &Sock) -> i32 {
         s.slot.take_error().map_or(0, Errno::raw)

@@ -59,6 +59,14 @@ pub fn setsockopt(fd: i32, level: i32, name: i32, value: &[u8]) -> Result<()> {
     unsafe { sys!(setsockopt, fd, level, name, value.as_ptr(), value.len()) }.map(drop)
 }
 
+/// getsockopt(2) into bytes of ours; gives how many there are.
+pub fn getsockopt(fd: i32, level: i32, name: i32, into: &mut [u8]) -> Result<usize> {
+    let mut length = into.len() as u32;
+    // SAFETY: buffer and length are writable and agree.
+    unsafe { sys!(getsockopt, fd, level, name, into.as_mut_ptr(), &raw mut length) }?;
+    Ok((length as usize).min(into.len()))
+}
+
 /// getsockopt(2) of an int.
 pub fn getsockopt_int(fd: i32, level: i32, name: i32) -> Result<i32> {
     let mut value = 0i32;
@@ -106,4 +114,25 @@ pub unsafe fn sendmsg(fd: i32, header: *const libc::msghdr, flags: i32) -> Resul
 pub unsafe fn ioctl(fd: i32, request: u64, argument: *mut c_void) -> Result<i32> {
     // SAFETY: the caller's promise.
     unsafe { sys!(ioctl, fd, request, argument) }.map(|r| r as i32)
+}
+
+/// netdevice(7): the index of the interface with a name of at most 15 bytes, asked through any socket. Errors: ENODEV.
+pub fn interface_index(fd: i32, name: &[u8]) -> Result<u32> {
+    let mut request = [0u8; 40];
+    let n = name.len().min(15);
+    request[..n].copy_from_slice(&name[..n]);
+    // SAFETY: the buffer has the size of struct ifreq and is writable.
+    unsafe { sys!(ioctl, fd, libc::SIOCGIFINDEX, request.as_mut_ptr()) }?;
+    Ok(u32::from_ne_bytes([request[16], request[17], request[18], request[19]]))
+}
+
+/// netdevice(7): the name of the interface with an index, zero-padded. Errors: ENODEV.
+pub fn interface_name(fd: i32, index: u32) -> Result<[u8; 16]> {
+    let mut request = [0u8; 40];
+    request[16..20].copy_from_slice(&index.to_ne_bytes());
+    // SAFETY: the buffer has the size of struct ifreq and is writable.
+    unsafe { sys!(ioctl, fd, libc::SIOCGIFNAME, request.as_mut_ptr()) }?;
+    let mut name = [0u8; 16];
+    name.copy_from_slice(&request[..16]);
+    Ok(name)
 }

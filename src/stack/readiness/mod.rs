@@ -1,26 +1,75 @@
-//! poll, select and epoll over owned and kernel descriptors together.
+//! Readiness: poll, select and epoll over owned and kernel descriptors together.
+//!
+//! Owned sockets are asked in user space; the kernel is entered when nothing is ready, to sleep on kernel descriptors
+//! and bells together (design, Readiness).
 
+pub mod epoll;
+pub mod internal;
+mod poke;
+mod poll;
+pub mod select;
+
+pub use internal::is_internal;
+pub use poke::{poke, Poke};
+pub use poll::{concerns as poll_concerns, poll};
+
+use crate::abi::Result;
 use crate::socket::Sock;
 
-/// A descriptor of ours goes away.
-pub fn forget(_fd: i32, _number: u32) {}
+/// A descriptor of ours goes away: registrations that no duplicate keeps go with it.
+pub fn forget(fd: i32, number: u32) {
+    epoll::forget(fd, number);
+}
+
 /// The anchor behind a socket's descriptors is another one now.
-pub fn anchor_changed(_s: &Sock) {}
-/// A descriptor became a kernel socket.
-pub fn handed_over(_fd: i32, _number: u32) {}
-/// Wakes this process' sleepers on a socket.
-pub fn poke(_s: &Sock) {}
-/// closing.
-pub fn closing(_fd: i32) -> bool { false }
-/// internal.
-pub fn is_internal(_fd: i32) -> bool { false }
-/// make way
-pub fn make_way(_fd: i32) -> crate::abi::Result<()> { Ok(()) }
-/// copied
-pub fn copied(_old: i32, _new: i32) {}
-/// closed
-pub fn closed(_fd: i32) {}
-/// before fork
-pub fn before_fork() {}
-/// after fork
-pub fn after_fork(_child: bool) {}
+pub fn anchor_changed(s: &Sock) {
+    epoll::anchor_changed(s);
+}
+
+/// A descriptor became a kernel socket: its registrations move to the kernel's set.
+pub fn handed_over(fd: i32, number: u32) {
+    epoll::handed_over(fd, number);
+}
+
+/// Something happened to a watched socket that its bell may not tell to everybody.
+pub fn activate(s: &Sock) {
+    epoll::activate(s);
+}
+
+/// A descriptor that is not a socket of ours is about to be closed. True: it is one of the library's own.
+pub fn closing(fd: i32) -> bool {
+    if is_internal(fd) {
+        return true;
+    }
+    epoll::closed(fd);
+    false
+}
+
+/// The kernel closed a descriptor that was not a socket of ours.
+pub fn closed(fd: i32) {
+    epoll::closed(fd);
+}
+
+/// The kernel duplicated a descriptor that is not a socket of ours.
+pub fn copied(old: i32, new: i32) {
+    epoll::copied(old, new);
+}
+
+/// Moves a descriptor of the library's own to another number.
+pub fn make_way(fd: i32) -> Result<()> {
+    epoll::make_way(fd)?;
+    poke::make_way(fd)
+}
+
+/// No lock of ours is held across a fork: they are all taken before it,
+pub fn before_fork() {
+    epoll::before_fork();
+}
+
+/// and let go after it, on both sides.
+pub fn after_fork(child: bool) {
+    epoll::after_fork();
+    if child {
+        poke::after_fork();
+    }
+}

@@ -23,7 +23,9 @@ pub struct Direction {
     pub reader_armed: AtomicU32,
     /// Milliseconds of the monotonic clock at the last write.
     pub written_ms: AtomicU64,
-    _pad0: [AtomicU32; 4],
+    /// How often the producer found no room.
+    full: AtomicU32,
+    _pad0: [AtomicU32; 3],
 
     /// Stream position up to which bytes were taken. Only the consumer's side writes this line.
     pub(super) head: AtomicU64,
@@ -207,6 +209,16 @@ impl Conn {
 }
 
 impl Direction {
+    /// The producer found no room: whoever watches for room has an edge coming.
+    pub fn count_full(&self) {
+        self.full.fetch_add(1, AcqRel);
+    }
+
+    /// How often the producer found no room.
+    pub fn full_count(&self) -> u64 {
+        self.full.load(Acquire) as u64
+    }
+
     /// Counts bytes that went through the anchors instead of the ring, so that both ways share their arithmetic.
     pub fn count_written(&self, n: usize) {
         self.tail.fetch_add(n as u64, AcqRel);

@@ -36,6 +36,8 @@ pub mod SlotFlags {
     pub const SHARED: u32 = 1024;
     /// TCP_CORK's and UDP_CORK's state is on.
     pub const CORKED: u32 = 2048;
+    /// An epoll set watches the socket, or did.
+    pub const WATCHED: u32 = 8192;
     /// A peer was named by connect(2).
     pub const PEER: u32 = 4096;
 }

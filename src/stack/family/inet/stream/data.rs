@@ -77,6 +77,10 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let carrier = transport::of(&end);
     let sent = match carrier.send(s, &end, &mut m.data, want) {
         Err(Errno::EPIPE | Errno::ECONNRESET) => return into_the_void(&end, m, want),
+        Err(Errno::EAGAIN) => {
+            no_room(s, &end);
+            return Err(Errno::EAGAIN);
+        }
         other => other?,
     };
     let more = m.flags & libc::MSG_MORE != 0 || options::flag(s.slot, options::CORK);
@@ -85,6 +89,19 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     }
     carrier.wake_reader(s, &end);
     Ok(sent)
+}
+
+/// The buffer is full: an epoll set that watches the socket has an edge coming, and its bell must ring for it.
+fn no_room(s: &Sock, end: &End) {
+    let tx = end.tx();
+    tx.count_full();
+    if s.slot.has(SlotFlags::WATCHED) {
+        tx.writer_armed.store(1, Relaxed);
+        core::sync::atomic::fence(SeqCst);
+        if tx.room() >= tx.capacity.load(Relaxed) / 3 {
+            crate::readiness::activate(s);
+        }
+    }
 }
 
 /// The peer is gone: the kernel takes the bytes, and the answer to them is a reset (RFC 9293, 3.10.7.1).

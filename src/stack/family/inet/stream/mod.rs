@@ -16,7 +16,7 @@ use crate::family::ops::{Incoming, Outgoing, SocketOps};
 use crate::names::{ports, Kind, Names};
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{Slot, SlotFlags};
+use crate::shm::{Slot, SlotFlags, PLAIN};
 use crate::socket::Sock;
 use crate::wait::{Deadline, Interest};
 
@@ -106,6 +106,26 @@ impl SocketOps for Stream {
 
     fn native_events(&self, s: &Sock, events: u32) -> u32 {
         poll::native_events(s, events)
+    }
+
+    fn next_look(&self, s: &Sock) -> Option<u64> {
+        poll::next_look(s)
+    }
+
+    fn has_bell(&self, s: &Sock) -> bool {
+        poll::has_bell(s)
+    }
+
+    fn bells_write(&self, s: &Sock) -> bool {
+        s.end().map_or(crate::config::get().plain, |e| e.mode & PLAIN != 0)
+    }
+
+    fn answer_bell(&self, s: &Sock, events: u32) {
+        poll::answer_bell(s, events);
+    }
+
+    fn edges(&self, s: &Sock) -> (u64, u64) {
+        poll::edges(s)
     }
 
     fn take_error(&self, s: &Sock) -> i32 {

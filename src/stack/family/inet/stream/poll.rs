@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::*;
 use super::{connect, data, low_water, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::kernel;
-use crate::shm::{End, SlotFlags, PLAIN};
+use crate::shm::{End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
 use crate::wait::{self, Deadline, Interest};
 
@@ -130,23 +130,27 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
     }
 }
 
-/// See [`crate::family::SocketOps::arm`].
+/// See [`crate::family::SocketOps::arm`]. Only ever asks for more: what another sleeper asked for stays, until all
+/// that was asked is taken back with no events.
 pub fn arm(s: &Sock, events: u32) {
     let Some(end) = s.end() else { return };
-    let want = |bits: u32| (events & bits != 0) as u32;
-    end.rx().reader_armed.store(want(IN | RDHUP | PRI | HUP | ERR), Relaxed);
-    end.tx().writer_armed.store(want(OUT), Relaxed);
+    if events == 0 {
+        end.rx().reader_armed.store(0, Relaxed);
+        end.tx().writer_armed.store(0, Relaxed);
+    }
+    if events & (IN | RDHUP | PRI | HUP | ERR) != 0 {
+        end.rx().reader_armed.store(1, Relaxed);
+    }
+    if events & OUT != 0 {
+        end.tx().writer_armed.store(1, Relaxed);
+    }
 }
 
 /// See [`crate::family::SocketOps::native_events`].
 pub fn native_events(s: &Sock, events: u32) -> u32 {
     match s.slot.state.load(Acquire) {
-        state::LISTEN => events & IN,
         state::ESTABLISHED if s.end().is_some_and(|e| e.mode & PLAIN != 0) => {
             let mut native = 0;
-            if events & (IN | RDHUP) != 0 {
-                native |= libc::POLLIN as u32;
-            }
             if events & OUT != 0 {
                 native |= libc::POLLOUT as u32;
             }
@@ -154,4 +158,60 @@ pub fn native_events(s: &Sock, events: u32) -> u32 {
         }
         _ => 0,
     }
+}
+
+/// See [`crate::family::SocketOps::next_look`].
+pub fn next_look(s: &Sock) -> Option<u64> {
+    match s.slot.state.load(Acquire) {
+        state::SYN_SENT => Some(kernel::now_ns() + RETRY_NS),
+        state::ESTABLISHED => {
+            let end = s.end()?;
+            if end.mode & SELF != 0 {
+                // There is no peer to ring.
+                return Some(kernel::now_ns() + RETRY_NS);
+            }
+            data::uncorks_at(&end)
+        }
+        _ => None,
+    }
+}
+
+/// See [`crate::family::SocketOps::has_bell`].
+pub fn has_bell(s: &Sock) -> bool {
+    match s.slot.state.load(Acquire) {
+        state::LISTEN => true,
+        state::ESTABLISHED => s.end().is_some_and(|e| e.mode & SELF == 0 && e.far().closed.load(Acquire) == 0),
+        _ => false,
+    }
+}
+
+/// See [`crate::family::SocketOps::answer_bell`].
+pub fn answer_bell(s: &Sock, events: u32) {
+    if s.slot.state.load(Acquire) != state::ESTABLISHED {
+        return;
+    }
+    let Some(end) = s.end() else { return };
+    if events & IN != 0 && end.mode & PLAIN == 0 {
+        wait::drain(s.fd);
+    }
+    if events & (HUP | ERR) != 0 {
+        s.hung_up();
+    }
+}
+
+/// See [`crate::family::SocketOps::edges`].
+pub fn edges(s: &Sock) -> (u64, u64) {
+    let base = s.slot.state.load(Acquire) as u64;
+    let error = (s.slot.error.load(Acquire) != 0) as u64;
+    let Some(end) = s.end().filter(|_| base == state::ESTABLISHED as u64) else {
+        let arrivals = if base == state::LISTEN as u64 { s.slot.wake.load(Relaxed) as u64 } else { 0 };
+        return (base << 56 | error << 48 | arrivals, 0);
+    };
+    let rx = end.rx();
+    let flags = rx.fin.load(Acquire) as u64
+        | (end.own().was_reset.load(Acquire) as u64) << 1
+        | (s.slot.has(SlotFlags::SHUT_RD) as u64) << 2
+        | (end.tx().fin.load(Relaxed) as u64) << 3
+        | error << 4;
+    (rx.written() << 8 | flags << 3 | 1, end.tx().full_count())
 }

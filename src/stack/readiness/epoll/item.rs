@@ -1,0 +1,341 @@
+//! The items of a set: which sockets are registered, how, and which of them are worth looking at.
+
+use core::sync::atomic::{fence, Ordering::*};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{kernel_control, NESTED};
+use crate::abi::{Errno, Result};
+use crate::fdtable;
+use crate::kernel;
+use crate::network;
+use crate::socket::Sock;
+
+/// Flags in an event mask that are not events.
+pub const FLAGS: u32 =
+    (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 | libc::EPOLLWAKEUP as u32;
+/// Told whether asked for or not.
+const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+/// How many looks that find nothing make an item quiet.
+const PATIENCE: u8 = 8;
+
+/// What an item stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A socket, by slot number and generation.
+    Socket(u32, u32),
+    /// An epoll instance.
+    Nested,
+}
+
+/// One registration.
+pub struct Item {
+    fd: i32,
+    target: Target,
+    events: u32,
+    data: u64,
+    /// What the last edge was told for; an edge is a change of it.
+    seen: (u64, u64),
+    /// Just added or modified: what is ready now is an edge.
+    fresh: bool,
+    active: bool,
+    idle: u8,
+    /// One-shot and told: silent until modified.
+    spent: bool,
+}
+
+/// The items of a set.
+#[derive(Default)]
+pub struct Items {
+    slots: Vec<Option<Item>>,
+    free: Vec<u32>,
+    by_key: BTreeMap<(i32, u32), u32>,
+    by_socket: BTreeMap<u32, Vec<u32>>,
+    /// Numbers of items to look at, in the order of their turn.
+    active: VecDeque<u32>,
+}
+
+fn key(fd: i32, target: Target) -> (i32, u32) {
+    match target {
+        Target::Socket(number, _) => (fd, number),
+        Target::Nested => (fd, u32::MAX),
+    }
+}
+
+impl Item {
+    /// The socket, if it is still the one that was registered.
+    fn socket(&self) -> Option<Sock> {
+        let Target::Socket(number, generation) = self.target else { return None };
+        let arena = network::opened()?;
+        let slot = arena.slot(number).filter(|s| s.generation.load(Relaxed) == generation)?;
+        // The number may be closed while a duplicate keeps the registration alive.
+        let fd = match fdtable::get(self.fd) {
+            Some(s) if s.number == number => self.fd,
+            _ => fdtable::all().find(|(_, n)| *n == number).map_or(self.fd, |(fd, _)| fd),
+        };
+        Some(Sock { fd, number, slot, arena })
+    }
+
+    /// The events that hold now, of those that this item is for.
+    fn ready(&self) -> u32 {
+        if self.spent {
+            return 0;
+        }
+        let found = match self.target {
+            Target::Nested if super::is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
+            Target::Nested => 0,
+            Target::Socket(..) => self.socket().map_or(0, |s| s.ops().ready(&s)),
+        };
+        found & (self.events | ALWAYS) & !FLAGS
+    }
+
+    /// What to tell now, by the rules of level and edge. Changes nothing.
+    fn tell(&self) -> (u32, (u64, u64)) {
+        let found = self.ready();
+        if found == 0 || self.events & libc::EPOLLET as u32 == 0 {
+            return (found, self.seen);
+        }
+        let now = self.socket().map_or((0, 0), |s| s.ops().edges(&s));
+        let edge = self.fresh
+            || now.0 != self.seen.0
+            || (now.1 != self.seen.1 && found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 != 0);
+        (if edge || self.target == Target::Nested && self.fresh { found } else { 0 }, now)
+    }
+}
+
+impl Items {
+    /// Number of the item of a descriptor.
+    pub fn find(&self, fd: i32, target: Target) -> Option<u32> {
+        let id = *self.by_key.get(&key(fd, target))?;
+        // A socket that died under its registration left it behind.
+        (self.slots[id as usize].as_ref()?.target == target).then_some(id)
+    }
+
+    /// Adds an item, active.
+    pub fn add(&mut self, fd: i32, target: Target, events: u32, data: u64) -> u32 {
+        if let Some(stale) = self.by_key.get(&key(fd, target)).copied() {
+            self.remove(stale);
+        }
+        let item = Item {
+            fd,
+            target,
+            events,
+            data,
+            seen: (0, 0),
+            fresh: true,
+            active: true,
+            idle: 0,
+            spent: false,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = Some(item);
+                id
+            }
+            None => {
+                self.slots.push(Some(item));
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.by_key.insert(key(fd, target), id);
+        if let Target::Socket(number, _) = target {
+            self.by_socket.entry(number).or_default().push(id);
+        }
+        self.active.push_back(id);
+        id
+    }
+
+    /// Changes what an item asks for, and makes what is ready now an edge.
+    pub fn modify(&mut self, id: u32, events: u32, data: u64) -> Result<()> {
+        let item = self.slots[id as usize].as_mut().ok_or(Errno::ENOENT)?;
+        if item.events & libc::EPOLLEXCLUSIVE as u32 != 0 {
+            return Err(Errno::EINVAL);
+        }
+        (item.events, item.data, item.fresh, item.spent) = (events, data, true, false);
+        self.wake(id);
+        Ok(())
+    }
+
+    /// Removes an item.
+    pub fn remove(&mut self, id: u32) {
+        let Some(item) = self.slots[id as usize].take() else { return };
+        let key = key(item.fd, item.target);
+        if self.by_key.get(&key) == Some(&id) {
+            self.by_key.remove(&key);
+        }
+        if let Target::Socket(number, _) = item.target {
+            if let Some(list) = self.by_socket.get_mut(&number) {
+                list.retain(|other| *other != id);
+                if list.is_empty() {
+                    self.by_socket.remove(&number);
+                }
+            }
+        }
+        if item.active {
+            self.active.retain(|other| *other != id);
+        }
+        self.free.push(id);
+    }
+
+    /// Removes a socket's items.
+    pub fn remove_socket(&mut self, number: u32) {
+        for id in self.of_socket(number) {
+            self.remove(id);
+        }
+    }
+
+    /// Numbers of a socket's items.
+    pub fn of_socket(&self, number: u32) -> Vec<u32> {
+        self.by_socket.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// Takes an item out for the kernel's set: its events and data, if it is for this descriptor.
+    pub fn take(&mut self, id: u32, fd: i32) -> Option<(u32, u64)> {
+        let item = self.slots[id as usize].as_ref().filter(|item| item.fd == fd)?;
+        let told = (item.events, item.data);
+        self.remove(id);
+        Some(told)
+    }
+
+    /// The descriptors of nested instances.
+    pub fn nested(&self) -> Vec<i32> {
+        self.slots.iter().flatten().filter(|i| i.target == Target::Nested).map(|i| i.fd).collect()
+    }
+
+    /// Something happened in a nested instance.
+    pub fn rung_nested(&mut self, id: u32) {
+        if let Some(item) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
+            item.fresh = true;
+        }
+        self.wake(id);
+    }
+
+    /// Has our bells watch an item's anchor, edge-triggered.
+    pub fn watch(&self, bells: i32, id: u32, s: &Sock) -> Result<()> {
+        let Some(item) = &self.slots[id as usize] else { return Ok(()) };
+        let exclusive = item.events & libc::EPOLLEXCLUSIVE as u32;
+        let mut events = (libc::EPOLLIN | libc::EPOLLET) as u32 | exclusive;
+        if exclusive == 0 {
+            events |= libc::EPOLLRDHUP as u32;
+        }
+        if s.ops().bells_write(s) {
+            events |= libc::EPOLLOUT as u32;
+        }
+        let add = |fd, data| match kernel_control(bells, libc::EPOLL_CTL_ADD, fd, events, data) {
+            Err(Errno::EEXIST) if exclusive == 0 => kernel_control(bells, libc::EPOLL_CTL_MOD, fd, events, data),
+            Err(Errno::EEXIST) => Ok(()),
+            other => other,
+        };
+        if let Some(companion) = s.ops().companion(s) {
+            let both = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET;
+            let _ = kernel_control(bells, libc::EPOLL_CTL_ADD, companion, both as u32, id as u64);
+        }
+        add(s.fd, id as u64)
+    }
+
+    /// Has our bells watch a nested instance and its bells.
+    pub fn watch_nested(&self, bells: i32, id: u32, fd: i32) -> Result<()> {
+        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        kernel_control(bells, libc::EPOLL_CTL_ADD, fd, events, id as u64 | NESTED)?;
+        match super::bells(fd) {
+            -1 => Ok(()),
+            inner => kernel_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED),
+        }
+    }
+
+    /// An item is worth a look again. True if it was quiet.
+    pub fn wake(&mut self, id: u32) -> bool {
+        let Some(item) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return false };
+        item.idle = 0;
+        if core::mem::replace(&mut item.active, true) {
+            return false;
+        }
+        self.active.push_back(id);
+        true
+    }
+
+    /// A socket's items are worth a look again. True if there are any.
+    pub fn wake_socket(&mut self, number: u32) -> bool {
+        let ids = self.of_socket(number);
+        ids.iter().for_each(|id| drop(self.wake(*id)));
+        !ids.is_empty()
+    }
+
+    /// The socket of an item.
+    pub fn socket(&self, id: u32) -> Option<Sock> {
+        self.slots.get(id as usize)?.as_ref()?.socket()
+    }
+
+    /// Would a wait tell anything?
+    pub fn any_ready(&self) -> bool {
+        self.active.iter().any(|id| self.slots[*id as usize].as_ref().is_some_and(|item| item.tell().0 != 0))
+    }
+
+    /// Tells up to `into.len()` events. What was told goes to the end of the line, so that a small array starves nobody.
+    pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
+        let mut count = 0;
+        for _ in 0..self.active.len() {
+            if count == into.len() {
+                break;
+            }
+            let Some(id) = self.active.pop_front() else { break };
+            self.active.push_back(id);
+            let Some(item) = self.slots[id as usize].as_mut() else { continue };
+            let (found, now) = item.tell();
+            if found == 0 {
+                item.idle = item.idle.saturating_add(1);
+                continue;
+            }
+            item.idle = 0;
+            (item.seen, item.fresh) = (now, false);
+            if item.events & libc::EPOLLONESHOT as u32 != 0 {
+                item.spent = true;
+            }
+            into[count] = libc::epoll_event { events: found, u64: item.data };
+            count += 1;
+        }
+        count
+    }
+
+    /// Before a sleep: asks every active socket to ring. Gives the moment at which one of them may change by itself.
+    pub fn arm_active(&mut self) -> Option<u64> {
+        let mut look_by: Option<u64> = None;
+        for id in &self.active {
+            let Some(item) = self.slots[*id as usize].as_ref() else { continue };
+            if let Some(s) = item.socket().filter(|_| !item.spent) {
+                s.ops().arm(&s, item.events | ALWAYS);
+                if let Some(at) = s.ops().next_look(&s) {
+                    look_by = Some(look_by.map_or(at, |b| b.min(at)));
+                }
+            }
+        }
+        fence(SeqCst);
+        look_by
+    }
+
+    /// After [`Items::arm_active`] found nothing ready: those who have had nothing for long are left to their bells.
+    pub fn quiet(&mut self) {
+        let slots = &mut self.slots;
+        self.active.retain(|id| {
+            let Some(item) = slots[*id as usize].as_mut() else { return false };
+            let by_itself = item.socket().is_some_and(|s| s.ops().next_look(&s).is_some());
+            let stays = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
+            item.active = stays;
+            stays
+        });
+    }
+
+    /// A bell rang for an item.
+    pub fn rung(&mut self, id: u32, events: u32) {
+        if let Some(s) = self.socket(id) {
+            let mut told = events;
+            if told & libc::EPOLLHUP as u32 != 0 {
+                // An anchor that was not connected yet when it was registered was hung up too: ask again.
+                let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
+                let _ = kernel::ppoll(&mut fds, Some(0), None);
+                told = fds[0].revents as u16 as u32;
+            }
+            s.ops().answer_bell(&s, told);
+        }
+        self.wake(id);
+    }
+}

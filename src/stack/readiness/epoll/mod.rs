@@ -1,0 +1,314 @@
+//! epoll over sockets of ours.
+//!
+//! The program's epoll descriptor stays the kernel's and keeps the kernel's registrations untouched. When the first
+//! socket of ours is added, a set appears beside it: its items, a second epoll instance of our own (the bells) that
+//! watches the anchors edge-triggered, and a kick. A wait looks at the active items in user space; the quiet ones are
+//! armed and cost nothing until their bell rings.
+
+mod control;
+mod item;
+mod wait;
+
+pub use control::control;
+pub use wait::wait;
+
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::internal;
+use crate::abi::{Errno, Result};
+use crate::fdtable::{self, LIMIT};
+use crate::kernel::{self, sys};
+use crate::signal::Held;
+use crate::socket::Sock;
+use crate::wait::Deadline;
+use item::Items;
+
+/// Which descriptors are epoll instances with a set: 0 or 1.
+static MIXED: [AtomicU32; LIMIT / 32] = [const { AtomicU32::new(0) }; LIMIT / 32];
+static SETS: RwLock<BTreeMap<i32, Arc<Set>>> = RwLock::new(BTreeMap::new());
+
+/// What stands beside an epoll descriptor.
+pub struct Set {
+    items: Mutex<Items>,
+    /// Our epoll instance that watches anchors.
+    bells: AtomicI32,
+    /// An eventfd among the bells, for waking a waiter when something changes in user space.
+    kick: AtomicI32,
+    /// Threads that sleep in a wait.
+    sleepers: AtomicU32,
+    /// Counts waits, so that the kernel's part has its turn.
+    turn: AtomicU32,
+}
+
+/// The kick's mark among the bells.
+const KICK: u64 = u64::MAX;
+/// A nested instance's mark: the item's number with this bit.
+const NESTED: u64 = 1 << 63;
+
+/// Does the epoll descriptor watch sockets of ours?
+#[inline]
+pub fn is_mixed(fd: i32) -> bool {
+    (fd as usize) < LIMIT && MIXED[fd as usize / 32].load(Acquire) >> (fd as usize % 32) & 1 == 1
+}
+
+fn sets() -> Held<RwLockReadGuard<'static, BTreeMap<i32, Arc<Set>>>> {
+    Held::new(|| SETS.read())
+}
+
+fn sets_mut() -> Held<RwLockWriteGuard<'static, BTreeMap<i32, Arc<Set>>>> {
+    Held::new(|| SETS.write())
+}
+
+fn set_of(fd: i32) -> Option<Arc<Set>> {
+    if !is_mixed(fd) {
+        return None;
+    }
+    sets().get(&fd).cloned()
+}
+
+fn mark(fd: i32, on: bool) {
+    if fd as usize >= LIMIT {
+        return;
+    }
+    let word = &MIXED[fd as usize / 32];
+    if on {
+        word.fetch_or(1 << (fd as usize % 32), AcqRel);
+    } else {
+        word.fetch_and(!(1 << (fd as usize % 32)), AcqRel);
+    }
+}
+
+/// epoll_ctl(2) on a kernel instance, raw.
+fn kernel_control(epoll: i32, operation: i32, fd: i32, events: u32, data: u64) -> Result<()> {
+    let mut event = libc::epoll_event { events, u64: data };
+    #[allow(unsafe_code)]
+    // SAFETY: the event is ours.
+    unsafe {
+        sys!(epoll_ctl, epoll, operation, fd, &raw mut event)
+    }
+    .map(drop)
+}
+
+/// epoll_wait(2) on a kernel instance without waiting, raw.
+fn kernel_events(epoll: i32, into: &mut [libc::epoll_event]) -> usize {
+    if into.is_empty() {
+        return 0;
+    }
+    #[allow(unsafe_code)]
+    // SAFETY: the slice is writable.
+    unsafe {
+        sys!(epoll_wait, epoll, into.as_mut_ptr(), into.len(), 0)
+    }
+    .unwrap_or(0)
+}
+
+impl Set {
+    fn new() -> Result<Set> {
+        #[allow(unsafe_code)]
+        // SAFETY: no pointers.
+        let bells = internal::keep(unsafe { sys!(epoll_create1, libc::EPOLL_CLOEXEC) }? as i32)?;
+        #[allow(unsafe_code)]
+        // SAFETY: no pointers.
+        let kick = internal::keep(unsafe { sys!(eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }? as i32)?;
+        kernel_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
+        Ok(Set {
+            items: Mutex::new(Items::default()),
+            bells: AtomicI32::new(bells),
+            kick: AtomicI32::new(kick),
+            sleepers: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
+        })
+    }
+
+    /// The items, with the program's handlers kept waiting.
+    fn lock(&self) -> Held<MutexGuard<'_, Items>> {
+        Held::new(|| self.items.lock())
+    }
+
+    /// Wakes a sleeping waiter to look again.
+    fn kick(&self) {
+        if self.sleepers.load(Acquire) > 0 {
+            let _ = kernel::write(self.kick.load(Acquire), &1u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        internal::drop(self.kick.load(Acquire));
+        internal::drop(self.bells.load(Acquire));
+    }
+}
+
+/// The set beside an epoll descriptor, made when there is none.
+fn set_for(epoll: i32) -> Result<Arc<Set>> {
+    if let Some(set) = set_of(epoll) {
+        return Ok(set);
+    }
+    let mut sets = sets_mut();
+    if let Some(set) = sets.get(&epoll) {
+        return Ok(set.clone());
+    }
+    let set = Arc::new(Set::new()?);
+    sets.insert(epoll, set.clone());
+    mark(epoll, true);
+    Ok(set)
+}
+
+/// Are there sets at all? Without one, nothing below has anything to do.
+fn none() -> bool {
+    sets().is_empty()
+}
+
+/// A descriptor of ours goes: its items go too, unless a duplicate keeps the socket open here.
+pub fn forget(fd: i32, number: u32) {
+    if none() {
+        return;
+    }
+    let kept = fdtable::all().any(|(other, n)| n == number && other != fd);
+    for set in sets().values() {
+        if !kept {
+            set.lock().remove_socket(number);
+        }
+    }
+}
+
+/// See [`super::activate`].
+pub fn activate(s: &Sock) {
+    for set in sets().values() {
+        if set.lock().wake_socket(s.number) {
+            set.kick();
+        }
+    }
+}
+
+/// See [`super::anchor_changed`].
+pub fn anchor_changed(s: &Sock) {
+    for set in sets().values() {
+        let mut items = set.lock();
+        for id in items.of_socket(s.number) {
+            let _ = items.watch(set.bells.load(Acquire), id, s);
+            items.wake(id);
+        }
+    }
+}
+
+/// See [`super::handed_over`].
+pub fn handed_over(fd: i32, number: u32) {
+    for (epoll, set) in sets().iter() {
+        let mut items = set.lock();
+        for id in items.of_socket(number) {
+            if let Some((events, data)) = items.take(id, fd) {
+                let _ = kernel_control(*epoll, libc::EPOLL_CTL_ADD, fd, events, data);
+            }
+        }
+        drop(items);
+        set.kick();
+    }
+}
+
+/// The kernel closed a descriptor that was not a socket of ours; it may have been an epoll instance, or one of the
+/// instances nested in another.
+pub fn closed(fd: i32) {
+    if is_mixed(fd) {
+        mark(fd, false);
+        let gone = sets_mut().remove(&fd);
+        drop(gone);
+    }
+}
+
+/// The kernel duplicated a descriptor that is not a socket of ours.
+pub fn copied(old: i32, new: i32) {
+    if let Some(set) = set_of(old) {
+        sets_mut().insert(new, set);
+        mark(new, true);
+    }
+}
+
+/// Would a wait on this instance end at once, by sockets of ours or the kernel's own?
+pub fn is_ready(epoll: i32) -> bool {
+    let Some(set) = set_of(epoll) else { return false };
+    if set.lock().any_ready() {
+        return true;
+    }
+    let mut fds = [libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 }];
+    matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1))
+}
+
+/// The descriptor that becomes readable when a bell of the instance rings.
+pub fn bells(epoll: i32) -> i32 {
+    set_of(epoll).map_or(-1, |set| set.bells.load(Acquire))
+}
+
+/// Asks all sockets of the instance to ring. `look_by` comes nearer if one of them changes by itself.
+pub fn arm(epoll: i32, look_by: &mut Deadline) {
+    let Some(set) = set_of(epoll) else { return };
+    wait::take_bells(&set);
+    let mut items = set.lock();
+    if let Some(at) = items.arm_active() {
+        *look_by = Some(look_by.map_or(at, |b| b.min(at)));
+    }
+}
+
+/// See [`super::make_way`].
+pub fn make_way(fd: i32) -> Result<()> {
+    for set in sets().values() {
+        let items = set.lock();
+        for own in [&set.bells, &set.kick] {
+            if own.load(Acquire) == fd {
+                own.store(internal::renumber(fd)?, Release);
+            }
+        }
+        drop(items);
+    }
+    Ok(())
+}
+
+/// Takes every lock, so that none is held by a thread that the child does not have.
+pub fn before_fork() {
+    core::mem::forget(SETS.write());
+    #[allow(unsafe_code)]
+    // SAFETY: the lock was just taken by this thread and not let go.
+    for set in unsafe { &*SETS.data_ptr() }.values() {
+        if set.items.is_locked() && set_seen_before(set) {
+            continue;
+        }
+        core::mem::forget(set.items.lock());
+    }
+}
+
+/// A set that stands under two numbers is locked once.
+fn set_seen_before(set: &Arc<Set>) -> bool {
+    #[allow(unsafe_code)]
+    // SAFETY: as in `before_fork`.
+    let sets = unsafe { &*SETS.data_ptr() };
+    sets.values().filter(|other| Arc::ptr_eq(other, set)).count() > 1
+}
+
+/// Lets go of what [`before_fork`] took.
+pub fn after_fork() {
+    #[allow(unsafe_code)]
+    // SAFETY: the locks were taken by `before_fork` in this thread, or in the one that this is a copy of.
+    unsafe {
+        let sets = &*SETS.data_ptr();
+        for set in sets.values() {
+            if set.items.is_locked() {
+                set.items.force_unlock(Default::default());
+            }
+        }
+        SETS.force_unlock_write(Default::default());
+    }
+}
+
+/// Checks that a descriptor is an epoll instance, as epoll_ctl(2) and epoll_wait(2) do.
+fn check_instance(epoll: i32) -> Result<()> {
+    match kernel_control(epoll, libc::EPOLL_CTL_DEL, epoll, 0, 0) {
+        // Itself, so it exists and is an instance: the kernel says EINVAL for that and for what is none.
+        Err(Errno::EBADF) => Err(Errno::EBADF),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,139 @@
+//! epoll_wait(2), epoll_pwait(2), epoll_pwait2(2).
+
+use core::sync::atomic::Ordering::*;
+use std::sync::Arc;
+
+use super::{kernel_events, set_of, Set, KICK, NESTED};
+use crate::abi::{Errno, Result};
+use crate::kernel;
+use crate::shm::views::UserPtr;
+use crate::wait::{self, Deadline};
+
+/// After so many waits in a row that ended in user space the kernel's own descriptors are looked at as well (figures).
+const KERNEL_EVERY: u32 = 8;
+/// Events told by one call at most; a program that asks for more gets them with the next.
+const MOST: usize = 256;
+
+/// Waits on an instance that watches sockets of ours. None: the kernel's.
+pub fn wait(epoll: i32, at: UserPtr, most: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Option<Result<usize>> {
+    let set = set_of(epoll)?;
+    if most <= 0 || most as usize > i32::MAX as usize / 12 {
+        return Some(Err(Errno::EINVAL));
+    }
+    let mut told = [libc::epoll_event { events: 0, u64: 0 }; MOST];
+    let most = (most as usize).min(MOST);
+    let count = match gather(&set, epoll, &mut told[..most], deadline, at_once, mask) {
+        Ok(count) => count,
+        Err(e) => return Some(Err(e)),
+    };
+    for (i, event) in told[..count].iter().enumerate() {
+        let mut bytes = [0u8; 12];
+        bytes[..4].copy_from_slice(&{ event.events }.to_ne_bytes());
+        bytes[4..].copy_from_slice(&{ event.u64 }.to_ne_bytes());
+        if let Err(e) = at.add(i * 12).write(&bytes) {
+            return Some(if i > 0 { Ok(i) } else { Err(e) });
+        }
+    }
+    Some(Ok(count))
+}
+
+fn gather(
+    set: &Arc<Set>,
+    epoll: i32,
+    told: &mut [libc::epoll_event],
+    deadline: Deadline,
+    at_once: bool,
+    mask: Option<&u64>,
+) -> Result<usize> {
+    loop {
+        let mut count = set.lock().collect(told);
+        let turn = set.turn.fetch_add(1, Relaxed);
+        if count > 0 && turn % KERNEL_EVERY != 0 {
+            return Ok(count);
+        }
+        if count == told.len() {
+            // A full array of ours must not keep the kernel's waiting for ever.
+            count -= 1;
+            let native = kernel_events(epoll, &mut told[count..]);
+            return Ok(if native > 0 { count + native } else { count + 1 });
+        }
+        count += kernel_events(epoll, &mut told[count..]);
+        if count > 0 || (at_once && mask.is_none()) {
+            if count == 0 && take_bells(set) {
+                return Ok(set.lock().collect(told));
+            }
+            return Ok(count);
+        }
+        if !at_once && wait::spin(|| set.items.try_lock().is_some_and(|items| items.any_ready())) {
+            continue;
+        }
+        if sleep(set, epoll, deadline, at_once, mask)? {
+            count = set.lock().collect(told);
+            count += kernel_events(epoll, &mut told[count..]);
+            return Ok(count);
+        }
+    }
+}
+
+/// Arms, looks once more, sleeps on the kernel's set and our bells. True when the time is up.
+fn sleep(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
+    set.sleepers.fetch_add(1, AcqRel);
+    let outcome = sleep_armed(set, epoll, deadline, at_once, mask);
+    set.sleepers.fetch_sub(1, AcqRel);
+    take_bells(set);
+    outcome
+}
+
+fn sleep_armed(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
+    let look_by = {
+        let mut items = set.lock();
+        let look_by = items.arm_active();
+        if items.any_ready() {
+            return Ok(false);
+        }
+        items.quiet();
+        look_by
+    };
+    let now = kernel::now_ns();
+    if deadline.is_some_and(|d| d <= now) && mask.is_none() {
+        return Ok(true);
+    }
+    let until = [deadline, look_by].into_iter().flatten().min();
+    let left = if at_once { Some(0) } else { until.map(|u| u.saturating_sub(now)) };
+    let mut fds = [
+        libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 },
+        libc::pollfd { fd: set.bells.load(Acquire), events: libc::POLLIN, revents: 0 },
+    ];
+    match kernel::ppoll(&mut fds, left, mask) {
+        Ok(0) => Ok(at_once || deadline.is_some_and(|d| d <= kernel::now_ns())),
+        Ok(_) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Takes what rang since. True if anything did.
+pub fn take_bells(set: &Arc<Set>) -> bool {
+    let mut rung = [libc::epoll_event { events: 0, u64: 0 }; 64];
+    let mut any = false;
+    // Bounded: bells that keep ringing are taken with the next wait.
+    for _ in 0..16 {
+        let count = kernel_events(set.bells.load(Acquire), &mut rung);
+        let mut items = set.lock();
+        for event in &rung[..count] {
+            let data = { event.u64 };
+            if data == KICK {
+                let mut counter = [0u8; 8];
+                let _ = kernel::read(set.kick.load(Acquire), &mut counter);
+            } else if data & NESTED != 0 {
+                items.rung_nested((data & !NESTED) as u32);
+            } else {
+                items.rung(data as u32, { event.events });
+            }
+        }
+        any |= count > 0;
+        if count < rung.len() {
+            break;
+        }
+    }
+    any
+}

@@ -1,0 +1,164 @@
+//! poll(2) and ppoll(2).
+
+use core::sync::atomic::{fence, Ordering::*};
+
+use super::{epoll, Poke};
+use crate::abi::{Errno, Result};
+use crate::fdtable;
+use crate::kernel;
+use crate::socket::Sock;
+use crate::wait::{self, Deadline};
+
+const ALWAYS: u32 = (libc::POLLERR | libc::POLLHUP) as u32;
+/// A bell that may have been taken by another sleeper of the same socket: look again after this long.
+const SHARED_LOOK_NS: u64 = 10_000_000;
+
+/// What stands behind one entry.
+#[derive(Clone, Copy)]
+enum Kind {
+    Ours(Sock),
+    /// An epoll descriptor that watches sockets of ours.
+    Set,
+    Kernel,
+}
+
+fn kind(fd: i32) -> Kind {
+    match fdtable::get(fd) {
+        Some(s) => Kind::Ours(s),
+        None if epoll::is_mixed(fd) => Kind::Set,
+        None => Kind::Kernel,
+    }
+}
+
+/// Is there a descriptor in the set that the kernel alone could not answer for?
+pub fn concerns(fds: &[libc::pollfd]) -> bool {
+    fds.iter().any(|p| !matches!(kind(p.fd), Kind::Kernel))
+}
+
+/// Waits for the events of `fds` until the deadline. Fills in `revents`; gives how many are not 0. `mask` is the
+/// kernel's signal set for the time of the wait.
+pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<usize> {
+    let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
+    loop {
+        let mut count = look(fds);
+        if kernels && (count > 0 || at_once) {
+            count = look_kernel(fds);
+        }
+        if count > 0 || (at_once && mask.is_none()) {
+            return Ok(count);
+        }
+        if !at_once && !kernels && mask.is_none() && wait::spin(|| look(fds) > 0) {
+            continue;
+        }
+        if !at_once && kernels && wait::spin(|| look(fds) > 0) {
+            continue;
+        }
+        if sleep(fds, deadline, at_once, mask)? {
+            let count = if kernels { look_kernel(fds) } else { look(fds) };
+            if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+/// Fills in what user space knows; kernel entries become 0.
+fn look(fds: &mut [libc::pollfd]) -> usize {
+    let mut count = 0;
+    for p in fds {
+        let found = match kind(p.fd) {
+            Kind::Ours(s) => s.ops().ready(&s),
+            Kind::Set if epoll::is_ready(p.fd) => (libc::POLLIN | libc::POLLRDNORM) as u32,
+            _ => 0,
+        };
+        p.revents = (found & (p.events as u16 as u32 | ALWAYS)) as i16;
+        count += (p.revents != 0) as usize;
+    }
+    count
+}
+
+/// As [`look`], and asks the kernel for its part without waiting.
+fn look_kernel(fds: &mut [libc::pollfd]) -> usize {
+    let mut native: Vec<libc::pollfd> = fds
+        .iter()
+        .map(|p| match kind(p.fd) {
+            Kind::Kernel => *p,
+            _ => libc::pollfd { fd: -1, events: 0, revents: 0 },
+        })
+        .collect();
+    let asked = kernel::ppoll(&mut native, Some(0), None).unwrap_or(0);
+    let count = look(fds);
+    if asked == 0 {
+        return count;
+    }
+    for (p, n) in fds.iter_mut().zip(&native) {
+        if n.fd >= 0 {
+            p.revents = n.revents;
+        }
+    }
+    fds.iter().filter(|p| p.revents != 0).count()
+}
+
+/// Arms the bells, looks once more, sleeps. True when it is worth looking again or the time is up.
+fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
+    let poke = Poke::hold();
+    let mut native: Vec<libc::pollfd> = Vec::with_capacity(fds.len() + 1);
+    let mut owned: Vec<(usize, Sock)> = Vec::new();
+    let mut look_by: Deadline = deadline;
+    let sooner = |by: &mut Deadline, at: u64| *by = Some(by.map_or(at, |b| b.min(at)));
+    for p in fds.iter() {
+        let entry = match kind(p.fd) {
+            Kind::Ours(s) => {
+                let ops = s.ops();
+                let events = p.events as u16 as u32 | ALWAYS;
+                if s.slot.sleepers.fetch_add(1, AcqRel) > 0 {
+                    sooner(&mut look_by, kernel::now_ns() + SHARED_LOOK_NS);
+                }
+                ops.arm(&s, events);
+                if let Some(at) = ops.next_look(&s) {
+                    sooner(&mut look_by, at);
+                }
+                owned.push((native.len(), s));
+                let events = ops.native_events(&s, events);
+                // An anchor that is connected to nobody is hung up all the time; nothing but a poke concerns it.
+                let fd = if ops.has_bell(&s) { s.fd } else { -1 };
+                libc::pollfd { fd, events: (events | libc::POLLIN as u32) as i16, revents: 0 }
+            }
+            Kind::Set => {
+                epoll::arm(p.fd, &mut look_by);
+                let inner = epoll::bells(p.fd);
+                native.push(libc::pollfd { fd: inner, events: libc::POLLIN, revents: 0 });
+                libc::pollfd { fd: p.fd, events: libc::POLLIN, revents: 0 }
+            }
+            Kind::Kernel => libc::pollfd { fd: p.fd, events: p.events, revents: 0 },
+        };
+        native.push(entry);
+        if let Kind::Ours(s) = kind(p.fd) {
+            if let Some(companion) = s.ops().companion(&s) {
+                native.push(libc::pollfd { fd: companion, events: p.events, revents: 0 });
+            }
+        }
+    }
+    native.push(libc::pollfd { fd: poke.fd(), events: libc::POLLIN, revents: 0 });
+    fence(SeqCst);
+    let outcome = if look(fds) > 0 {
+        Ok(0)
+    } else {
+        let left = if at_once { Some(0) } else { look_by.map(|d| d.saturating_sub(kernel::now_ns())) };
+        kernel::ppoll(&mut native, left, mask)
+    };
+    for (i, s) in &owned {
+        let told = native[*i].revents;
+        if s.slot.sleepers.fetch_sub(1, AcqRel) == 1 {
+            s.ops().arm(s, 0);
+        }
+        if told != 0 {
+            s.ops().answer_bell(s, told as u16 as u32);
+        }
+    }
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(Errno::EINTR) => Err(Errno::EINTR),
+        Err(e) => Err(e),
+    }
+}
