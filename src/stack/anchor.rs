@@ -26,6 +26,7 @@ fn put_everywhere(s: &Sock, new: i32) -> Result<()> {
 pub fn replace(s: &Sock) -> Result<()> {
     let new = kernel::socket(libc::AF_UNIX, s.kind() | libc::SOCK_CLOEXEC, 0)?;
     let inode = kernel::status(new)?.inode;
+    crate::options::renew_timeouts(s.slot, new);
     put_everywhere(s, new)?;
     s.slot.inode.store(inode, Release);
     s.slot.clear(SlotFlags::NAMED);

@@ -7,6 +7,7 @@ use super::row::{flag, int, own, store, Default::*, Get, Row, Set, ALL, TCP, UDP
 use super::special as sp;
 use super::system::System;
 use crate::abi::{Errno, Result};
+use crate::shm::views::UserPtr;
 use crate::socket::Sock;
 
 /// Names that the `libc` crate does not have.
@@ -15,8 +16,6 @@ mod name {
     pub const IP_LOCAL_PORT_RANGE: i32 = 51;
     pub const IP_PROTOCOL: i32 = 52;
 }
-pub use name::*;
-
 const NO: Errno = Errno::ENOPROTOOPT;
 const INVALID: Errno = Errno::EINVAL;
 
@@ -38,7 +37,7 @@ pub const ROWS: &[Row] = &[
     flag(libc::IP_RECVOPTS, ALL, IP_RECVOPTS),
     flag(libc::IP_RETOPTS, ALL, IP_RETOPTS),
     flag(libc::IP_RECVERR, ALL, IP_RECVERR),
-    int(IP_RECVERR_RFC4884, ALL, super::places::IP_RECVERR_RFC4884, Is(0), Set::Range(0, 1)),
+    int(name::IP_RECVERR_RFC4884, ALL, IP_RECVERR_RFC4884, Is(0), Set::Range(0, 1)),
     flag(libc::IP_ORIGDSTADDR, ALL, IP_RECVORIGDSTADDR),
     flag(libc::IP_PASSSEC, ALL, IP_PASSSEC),
     // What follows from a checksum of the whole packet is not computed for a stream.
@@ -69,8 +68,9 @@ pub const ROWS: &[Row] = &[
     refused(libc::MCAST_LEAVE_SOURCE_GROUP, TCP, Get::Refuse(NO), INVALID),
     refused(libc::MCAST_MSFILTER, TCP, Get::Refuse(INVALID), INVALID),
     own(libc::IP_OPTIONS, ALL, Get::Own(sp::ip_options), Set::First(sp::set_ip_options)),
-    int(IP_LOCAL_PORT_RANGE, ALL, super::places::IP_LOCAL_PORT_RANGE, Is(0), Set::Map(|_, v| port_range(v))).least(4),
-    refused(IP_PROTOCOL, ALL, Get::Find(|_| Ok(0)), NO),
+    int(name::IP_LOCAL_PORT_RANGE, ALL, IP_LOCAL_PORT_RANGE, Is(0), Set::Own(set_port_range)),
+    // The number that a raw socket has its protocol in is the port of others.
+    refused(name::IP_PROTOCOL, ALL, Get::Find(|s| Ok(s.slot.local().port as i32)), NO),
     refused(libc::IP_HDRINCL, ALL, Get::Find(|_| Ok(0)), NO),
     refused(libc::IP_NODEFRAG, ALL, Get::Find(|_| Ok(0)), NO),
     own(libc::IP_ROUTER_ALERT, ALL, Get::Find(|_| Ok(0)), Set::Refuse(INVALID)),
@@ -114,6 +114,14 @@ fn multicast_ttl(v: i32) -> Result<i32> {
     }
 }
 
+fn set_port_range(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
+    if length != 4 {
+        return Err(INVALID);
+    }
+    store(s.slot, IP_LOCAL_PORT_RANGE, port_range(at.read_u32()? as i32)? as u32);
+    Ok(())
+}
+
 /// The lower bound in the lower half, the upper one in the other; 0 leaves one open.
 fn port_range(v: i32) -> Result<i32> {
     let (low, high) = (v as u32 & 0xffff, v as u32 >> 16);
@@ -129,7 +137,9 @@ mod tests {
 
     #[test]
     fn the_type_of_service_decides_the_priority() {
-        for (tos, want) in [(0, 0), (2, 0), (4, 0), (8, 2), (0x10, 6), (0x18, 4), (0x1c, 4), (0x20, 0), (0xb8, 4), (0xe0, 0)] {
+        for (tos, want) in
+            [(0, 0), (2, 0), (4, 0), (8, 2), (0x10, 6), (0x18, 4), (0x1c, 4), (0x20, 0), (0xb8, 4), (0xe0, 0)]
+        {
             assert_eq!(priority(tos), want, "{tos:#x}");
         }
         assert_eq!((tos(true, 0x1ff), tos(false, 0x1ff), tos(true, 3)), (0xfc, 0xff, 0));

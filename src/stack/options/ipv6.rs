@@ -40,7 +40,10 @@ const fn own(name: i32, on: u8, get: Get, set: Set) -> Row {
 
 /// The rows.
 pub const ROWS: &[Row] = &[
-    int(libc::IPV6_V6ONLY, BOTH, V6_ONLY, Is(0), Set::Map(v6_only)),
+    Row {
+        get: Get::Find(|s| Ok(sp::settled_v6_only(s.slot) as i32)),
+        ..int(libc::IPV6_V6ONLY, BOTH, V6_ONLY, Is(0), Set::Map(v6_only))
+    },
     int(libc::IPV6_UNICAST_HOPS, BOTH, IPV6_UNICAST_HOPS, Is(64), Set::Map(|_, v| or_default(v, 64))),
     int(libc::IPV6_MULTICAST_HOPS, UDP6, IPV6_MULTICAST_HOPS, Is(1), Set::Map(|_, v| or_default(v, 1))),
     int(libc::IPV6_MULTICAST_HOPS, TCP6, IPV6_MULTICAST_HOPS, Is(1), Set::Refuse(NO)).least(0),
@@ -98,13 +101,19 @@ pub const ROWS: &[Row] = &[
     own(libc::MCAST_UNBLOCK_SOURCE, TCP6, Get::Refuse(NO), Set::Own(no_source)),
     own(libc::MCAST_JOIN_SOURCE_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_source)),
     own(libc::MCAST_LEAVE_SOURCE_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_source)),
-    own(libc::MCAST_MSFILTER, TCP6, Get::Own(|_, r| Err(short(r.given, 144, Errno::EADDRNOTAVAIL))), Set::Refuse(INVALID)),
+    own(
+        libc::MCAST_MSFILTER,
+        TCP6,
+        Get::Own(|_, r| Err(short(r.given, 144, Errno::EADDRNOTAVAIL))),
+        Set::Refuse(INVALID),
+    ),
     own(libc::IPV6_PKTINFO, BOTH, Get::Refuse(NO), Set::Own(sp::set_sticky_source)),
-    // Extension headers are not carried: what can be set is that there are none.
-    own(libc::IPV6_HOPOPTS, BOTH, Get::Own(nothing), Set::Own(no_header)),
-    own(libc::IPV6_RTHDR, BOTH, Get::Own(nothing), Set::Own(no_header)),
-    own(libc::IPV6_RTHDRDSTOPTS, BOTH, Get::Own(nothing), Set::Own(no_header)),
-    own(libc::IPV6_DSTOPTS, BOTH, Get::Own(nothing), Set::Own(no_header)),
+    // Extension headers are not carried: what can be set is that there are none. The rest is told what one without
+    // CAP_NET_RAW is told.
+    own(libc::IPV6_HOPOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
+    own(libc::IPV6_RTHDRDSTOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
+    own(libc::IPV6_DSTOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
+    own(libc::IPV6_RTHDR, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, INVALID))),
     own(libc::IPV6_2292PKTOPTIONS, TCP6, Get::Own(nothing), Set::Own(no_packet_options)),
     own(libc::IPV6_2292PKTOPTIONS, UDP6, Get::Refuse(NO), Set::Own(no_packet_options)),
     own(libc::IPV6_PATHMTU, BOTH, Get::Own(sp::path_mtu), Set::Refuse(NO)),
@@ -145,8 +154,8 @@ fn fragment(v: i32) -> Result<i32> {
 fn preferences(old: i32, asked: i32) -> Result<i32> {
     use libc::{
         IPV6_PREFER_SRC_CGA as CGA, IPV6_PREFER_SRC_COA as COA, IPV6_PREFER_SRC_HOME as HOME,
-        IPV6_PREFER_SRC_NONCGA as NONCGA, IPV6_PREFER_SRC_PUBLIC as PUBLIC,
-        IPV6_PREFER_SRC_PUBTMP_DEFAULT as EITHER, IPV6_PREFER_SRC_TMP as TMP,
+        IPV6_PREFER_SRC_NONCGA as NONCGA, IPV6_PREFER_SRC_PUBLIC as PUBLIC, IPV6_PREFER_SRC_PUBTMP_DEFAULT as EITHER,
+        IPV6_PREFER_SRC_TMP as TMP,
     };
     let mut new = old;
     match asked & (PUBLIC | TMP | EITHER) {
@@ -197,11 +206,11 @@ fn nothing(_s: &Sock, room: &row::Room) -> Result<()> {
     room.length_at.write_u32(0)
 }
 
-fn no_header(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
+fn no_header(length: usize, otherwise: Errno) -> Result<()> {
     if length == 0 {
         Ok(())
     } else {
-        Err(INVALID)
+        Err(otherwise)
     }
 }
 

@@ -4,8 +4,9 @@ use super::places::*;
 use super::row::{flag, int, own, told, Default::*, Get, Row, Set, ALL, TCP, UDP};
 use super::special as sp;
 use super::system::System;
-use crate::abi::Errno;
+use crate::abi::{Errno, Result};
 use crate::family::inet::state;
+use crate::socket::Sock;
 
 /// Names that the `libc` crate does not have.
 mod name {
@@ -44,6 +45,11 @@ mod name {
 pub use name::*;
 
 const NO: Errno = Errno::ENOPROTOOPT;
+
+/// What AF_UNIX alone could tell of a peer.
+fn no_data(_s: &Sock) -> Result<i32> {
+    Err(Errno::from_raw(libc::ENODATA))
+}
 
 /// What only AF_UNIX has.
 const fn unix(name: i32) -> Row {
@@ -94,8 +100,8 @@ pub const ROWS: &[Row] = &[
     unix(SO_PASSPIDFD),
     unix(SO_PASSRIGHTS),
     own(libc::SO_PEERCRED, ALL, Get::Own(sp::peer_credentials), Set::Refuse(NO)),
-    own(SO_PEERGROUPS, ALL, Get::Refuse(Errno::ENODATA), Set::Refuse(NO)),
-    own(SO_PEERPIDFD, ALL, Get::Refuse(Errno::ENODATA), Set::Refuse(NO)),
+    own(SO_PEERGROUPS, ALL, Get::Find(no_data), Set::Refuse(NO)),
+    own(SO_PEERPIDFD, ALL, Get::Find(no_data), Set::Refuse(NO)),
     own(libc::SO_PEERNAME, ALL, Get::Own(sp::peer_name), Set::Refuse(NO)),
     own(libc::SO_BINDTODEVICE, ALL, Get::Own(sp::device), Set::First(sp::set_device)),
     int(SO_BINDTOIFINDEX, ALL, DEVICE, Is(0), Set::Map(sp::device_index)),
@@ -108,7 +114,12 @@ pub const ROWS: &[Row] = &[
     own(libc::SO_ATTACH_REUSEPORT_EBPF, ALL, Get::Refuse(NO), Set::Own(sp::no_program)),
     own(SO_DETACH_REUSEPORT_BPF, ALL, Get::Refuse(NO), Set::Refuse(Errno::EINVAL)),
     own(libc::SO_TIMESTAMP, ALL, Get::Find(|s| sp::stamp(s, 0)), Set::Do(|s, v| sp::set_stamp(s, v, 0))),
-    own(libc::SO_TIMESTAMPNS, ALL, Get::Find(|s| sp::stamp(s, STAMP_NS)), Set::Do(|s, v| sp::set_stamp(s, v, STAMP_NS))),
+    own(
+        libc::SO_TIMESTAMPNS,
+        ALL,
+        Get::Find(|s| sp::stamp(s, STAMP_NS)),
+        Set::Do(|s, v| sp::set_stamp(s, v, STAMP_NS)),
+    ),
     own(SO_TIMESTAMP_NEW, ALL, Get::Find(|s| sp::stamp(s, STAMP_NEW)), Set::Do(|s, v| sp::set_stamp(s, v, STAMP_NEW))),
     own(
         SO_TIMESTAMPNS_NEW,

@@ -11,6 +11,7 @@ use crate::socket::Sock;
 
 /// Names that the `libc` crate does not have.
 mod name {
+    pub const TCP_TX_DELAY: i32 = 37;
     pub const TCP_IS_MPTCP: i32 = 43;
     pub const TCP_RTO_MAX_MS: i32 = 44;
     pub const TCP_RTO_MIN_US: i32 = 45;
@@ -29,7 +30,9 @@ const COUNT_MOST: i32 = 127;
 const FIN_TIMEOUT_MOST: i32 = 120;
 /// The segment that the two sides of a connection on loopback agree on, unless TCP_MAXSEG says less (half of the first
 /// window, since a segment is never larger).
-pub const LOOPBACK_SEGMENT: i32 = 32741;
+const LOOPBACK_SEGMENT: i32 = 32741;
+/// The same over IPv6, whose header is larger.
+const LOOPBACK_SEGMENT6: i32 = 32732;
 /// What a segment carries less than TCP_MAXSEG says: the timestamps option (RFC 7323) with its padding.
 const TIMESTAMPS: i32 = 12;
 /// TCP_MSS_DEFAULT: before a connection.
@@ -70,8 +73,14 @@ pub const ROWS: &[Row] = &[
     int(libc::TCP_SAVE_SYN, TCP, SAVE_SYN, Is(0), Set::Range(0, 2)),
     own(libc::TCP_SAVED_SYN, TCP, Get::Own(|_, room| room.length_at.write_u32(0)), Set::Refuse(NO)),
     int(libc::TCP_INQ, TCP, INQ, Is(0), Set::Range(0, 1)),
-    int(libc::TCP_TX_DELAY, TCP, TX_DELAY, Is(0), Set::Map(|_, v| transmit_delay(v, system::ticks_per_second()))),
-    int(TCP_RTO_MAX_MS, TCP, RTO_MAX_MS, From(System::RtoMaxMs), Set::Map(|_, v| rto_max(v, system::ticks_per_second()))),
+    int(TCP_TX_DELAY, TCP, TX_DELAY, Is(0), Set::Map(|_, v| transmit_delay(v, system::ticks_per_second()))),
+    int(
+        TCP_RTO_MAX_MS,
+        TCP,
+        RTO_MAX_MS,
+        From(System::RtoMaxMs),
+        Set::Map(|_, v| rto_max(v, system::ticks_per_second())),
+    ),
     int(TCP_RTO_MIN_US, TCP, RTO_MIN_US, Unset(RTO_MIN_MOST_US), Set::Map(|_, v| short(v, system::ticks_per_second()))),
     int(
         TCP_DELACK_MAX_US,
@@ -88,8 +97,7 @@ pub const ROWS: &[Row] = &[
     own(libc::TCP_QUEUE_SEQ, TCP, Get::Refuse(INVALID), Set::Do(queue_sequence)),
     own(libc::TCP_REPAIR_OPTIONS, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
     own(libc::TCP_REPAIR_WINDOW, TCP, Get::Own(sp::repair_window), Set::Refuse(Errno::EPERM)),
-    told(libc::TCP_TIMESTAMP, TCP, |_| Ok((crate::kernel::now_ns() / 1_000_000) as i32)),
-    own(libc::TCP_TIMESTAMP, TCP, Get::Refuse(NO), Set::Refuse(Errno::EPERM)),
+    own(libc::TCP_TIMESTAMP, TCP, Get::Find(timestamp), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_MD5SIG, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
     own(libc::TCP_MD5SIG_EXT, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
     own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Refuse(INVALID), Set::Refuse(NO)),
@@ -109,15 +117,15 @@ fn segment(s: &Sock) -> Result<i32> {
 
 /// How much one segment of the connection carries.
 pub fn agreed_segment(s: &Sock) -> i32 {
-    let far = s.end().and_then(|e| {
-        s.arena.slot(e.far().slot.load(core::sync::atomic::Ordering::Acquire).wrapping_sub(1))
-    });
+    let loopback = if s.slot.peer().canonical().is_ipv4() { LOOPBACK_SEGMENT } else { LOOPBACK_SEGMENT6 };
+    let far =
+        s.end().and_then(|e| s.arena.slot(e.far().slot.load(core::sync::atomic::Ordering::Acquire).wrapping_sub(1)));
     [Some(s.slot), far]
         .into_iter()
         .flatten()
         .map(|slot| super::word(slot, MAX_SEGMENT) as i32)
         .filter(|&v| v != 0)
-        .fold(LOOPBACK_SEGMENT, |least, v| least.min(v - TIMESTAMPS))
+        .fold(loopback, |least, v| least.min(v - TIMESTAMPS))
 }
 
 fn set_segment(s: &Sock, v: i32) -> Result<()> {
@@ -194,6 +202,11 @@ fn zero_or_one(_s: &Sock, v: i32) -> Result<()> {
     } else {
         Err(INVALID)
     }
+}
+
+/// The clock that time stamps would be taken from, in milliseconds.
+fn timestamp(_s: &Sock) -> Result<i32> {
+    Ok((crate::kernel::now_ns() / 1_000_000) as i32)
 }
 
 fn queue_sequence(s: &Sock, _v: i32) -> Result<()> {

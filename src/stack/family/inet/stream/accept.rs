@@ -8,7 +8,8 @@ use crate::kernel;
 use crate::names::table::claim_of;
 use crate::names::{ports, Kind, Names};
 use crate::network;
-use crate::shm::{SlotFlags, OPTION_WORDS, PLAIN};
+use crate::options::inherit::inherit;
+use crate::shm::{SlotFlags, PLAIN};
 use crate::socket::{self, Sock};
 
 /// net.core.somaxconn caps the backlog; the kernel applies it to the anchor too.
@@ -70,7 +71,9 @@ pub fn accept(s: &Sock, flags: i32) -> Result<Sock> {
                 return Err(e);
             }
         };
-        inherit(s, &new);
+        // The connector wrote down what the options were when the connection was made.
+        let connector = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1));
+        inherit(s.slot, connector, connect::tag(number, conn), new.slot);
         if flags & libc::SOCK_NONBLOCK != 0 {
             new.slot.set(SlotFlags::NONBLOCK);
         }
@@ -87,15 +90,5 @@ pub fn accept(s: &Sock, flags: i32) -> Result<Sock> {
         super::data::set_capacity(&new, &end);
         new.slot.state.store(state::ESTABLISHED, Release);
         return Ok(new);
-    }
-}
-
-/// An accepted socket starts with the listener's options (sk_clone_lock).
-fn inherit(from: &Sock, to: &Sock) {
-    for i in 0..OPTION_WORDS {
-        to.slot.options[i].store(from.slot.options[i].load(Relaxed), Relaxed);
-    }
-    for (new, old) in to.slot.options_set.iter().zip(&from.slot.options_set) {
-        new.store(old.load(Relaxed), Relaxed);
     }
 }

@@ -196,8 +196,18 @@ pub fn conn_of_name(s: &Sock, name: &[u8]) -> Option<(u32, &'static Conn)> {
     sound.then_some((number, conn))
 }
 
+/// What a connection is called in the notes of its listener's options (`options::inherit`).
+pub fn tag(number: u32, conn: &Conn) -> u64 {
+    (number as u64 + 1) << 32 | conn.generation.load(Relaxed) as u64
+}
+
 /// Connects the anchor to the listener's. EAGAIN when its queue is full.
 fn reach(s: &Sock, number: u32, listener: &'static Slot) -> Result<()> {
+    if let Some((conn, _)) = s.slot.conn() {
+        if let Some(shared) = s.arena.conn(conn) {
+            options::inherit::write_down(listener, s.slot, tag(conn, shared));
+        }
+    }
     let outcome = network::with_path(number, listener, |address| kernel::connect(s.fd, address));
     match outcome {
         Ok(()) => {
@@ -287,7 +297,7 @@ fn attempt_pending(s: &Sock) {
     }
     let outcome = reach(s, number, slot);
     if blocking {
-        timeout(options::send_timeout(s.slot).map_or(0, |ns| (ns / 1000) as i64));
+        options::renew_timeouts(s.slot, s.fd);
     }
     if let Err(e @ (Errno::ECONNREFUSED | Errno::ENOBUFS)) = outcome {
         s.slot.error.store(e.raw(), Release);
