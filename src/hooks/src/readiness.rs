@@ -13,13 +13,18 @@ fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
 }
 
-fn fds<'a>(p: *mut pollfd, count: nfds_t) -> Option<&'a mut [pollfd]> {
+/// The program's array, copied in; a set that is not sound is the kernel's to refuse.
+fn fds(p: *mut pollfd, count: nfds_t) -> Option<Vec<pollfd>> {
     // The kernel tells about bad pointers and counts; only sets that are sound can hold a socket of ours.
     if p.is_null() || count == 0 || count > 1 << 20 {
         return None;
     }
-    // SAFETY: the program's array, of the length that it says.
-    Some(unsafe { core::slice::from_raw_parts_mut(p, count as usize) })
+    let mut set = vec![pollfd { fd: -1, events: 0, revents: 0 }; count as usize];
+    for (i, entry) in set.iter_mut().enumerate() {
+        let word = at(p).add(i * size_of::<pollfd>()).read_u64().ok()?;
+        (entry.fd, entry.events) = (word as u32 as i32, (word >> 32) as i16);
+    }
+    Some(set)
 }
 
 /// A timeout as nanoseconds: none waits for ever.
@@ -42,13 +47,26 @@ fn mask_of(p: *const sigset_t) -> Result<Option<u64>> {
     }
 }
 
-fn poll_ours(set: &mut [pollfd], timeout_ns: Option<u64>, mask: Option<u64>) -> Result<i32> {
-    let at_once = timeout_ns == Some(0);
-    readiness::poll(set, wait::deadline(timeout_ns), at_once, mask.as_ref()).map(|n| n as i32)
+/// Is there a descriptor in the set that is not the kernel's alone? Only then is the set copied.
+fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
+    if p.is_null() || count == 0 || count > stack::kernel::open_limit() as nfds_t {
+        return false;
+    }
+    stack::signal::thread_ready();
+    (0..count as usize).any(|i| {
+        let entry = at(p).add(i * size_of::<pollfd>());
+        entry.read_u32().is_ok_and(|fd| readiness::concerns_fd(fd as i32))
+    })
 }
 
-fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
-    fds(p, count).is_some_and(|set| readiness::poll_concerns(set))
+fn poll_ours(list: *mut pollfd, count: nfds_t, timeout_ns: Option<u64>, mask: Option<u64>) -> Result<i32> {
+    let mut set = fds(list, count).ok_or(Errno::EFAULT)?;
+    let until = Until::new(timeout_ns);
+    let found = readiness::poll(&mut set, until.deadline, until.at_once, mask.as_ref())?;
+    for (i, entry) in set.iter().enumerate() {
+        at(list).add(i * size_of::<pollfd>() + 6).write(&entry.revents.to_ne_bytes())?;
+    }
+    Ok(found as i32)
 }
 
 hook! {
@@ -56,7 +74,7 @@ hook! {
         if !concerns(list, count) { return real!(poll)(list, count, timeout); }
         answer(|| {
             let timeout_ns = (timeout >= 0).then_some(timeout as u64 * 1_000_000);
-            poll_ours(fds(list, count).ok_or(Errno::EFAULT)?, timeout_ns, None)
+            poll_ours(list, count, timeout_ns, None)
         })
     }
 }
@@ -66,7 +84,7 @@ alias!(__poll => our_uu_poll is our_poll(list: *mut pollfd, count: nfds_t, timeo
 hook! {
     unsafe fn ppoll(list: *mut pollfd, count: nfds_t, timeout: *const timespec, mask: *const sigset_t) -> c_int => our_ppoll {
         if !concerns(list, count) { return real!(ppoll)(list, count, timeout, mask); }
-        answer(|| poll_ours(fds(list, count).ok_or(Errno::EFAULT)?, from_timespec(timeout)?, mask_of(mask)?))
+        answer(|| poll_ours(list, count, from_timespec(timeout)?, mask_of(mask)?))
     }
 }
 signature!(ppoll, our_ppoll, fn(*mut pollfd, nfds_t, *const timespec, *const sigset_t) -> c_int);
@@ -145,6 +163,24 @@ signature!(pselect, our_pselect, fn(
     c_int, *mut fd_set, *mut fd_set, *mut fd_set, *const timespec, *const sigset_t) -> c_int);
 
 hook! {
+    unsafe fn epoll_create(size: c_int) -> c_int => our_epoll_create {
+        let fd = real!(epoll_create)(size);
+        epoll::created(fd);
+        fd
+    }
+}
+signature!(epoll_create, our_epoll_create, fn(c_int) -> c_int);
+
+hook! {
+    unsafe fn epoll_create1(flags: c_int) -> c_int => our_epoll_create1 {
+        let fd = real!(epoll_create1)(flags);
+        epoll::created(fd);
+        fd
+    }
+}
+signature!(epoll_create1, our_epoll_create1, fn(c_int) -> c_int);
+
+hook! {
     unsafe fn epoll_ctl(epoll_fd: c_int, operation: c_int, fd: c_int, event: *mut epoll_event) -> c_int => our_epoll_ctl {
         match epoll::control(epoll_fd, operation, fd, at(event)) {
             Some(done) => answer(|| done),
@@ -154,14 +190,26 @@ hook! {
 }
 signature!(epoll_ctl, our_epoll_ctl, fn(c_int, c_int, c_int, *mut epoll_event) -> c_int);
 
+/// A relative timeout from the moment of the call.
+struct Until {
+    deadline: wait::Deadline,
+    at_once: bool,
+}
+
+impl Until {
+    fn new(timeout_ns: Option<u64>) -> Until {
+        let at_once = timeout_ns == Some(0);
+        Until { deadline: if at_once { Some(0) } else { wait::deadline(timeout_ns) }, at_once }
+    }
+}
+
 fn wait_ours(
-    epoll_fd: c_int, events: *mut epoll_event, most: c_int, timeout_ns: Option<u64>, mask: Option<u64>,
+    epoll_fd: c_int, events: *mut epoll_event, most: c_int, until: &Until, mask: Option<u64>,
 ) -> Option<c_int> {
     if !epoll::is_mixed(epoll_fd) {
         return None;
     }
-    let deadline = wait::deadline(timeout_ns);
-    let done = epoll::wait(epoll_fd, at(events), most, deadline, timeout_ns == Some(0), mask.as_ref())?;
+    let done = epoll::wait(epoll_fd, at(events), most, until.deadline, until.at_once, mask.as_ref())?;
     Some(answer(|| done.map(|n| n as i32)))
 }
 
@@ -171,10 +219,10 @@ fn from_ms(timeout: c_int) -> Option<u64> {
 
 hook! {
     unsafe fn epoll_wait(epoll_fd: c_int, events: *mut epoll_event, most: c_int, timeout: c_int) -> c_int => our_epoll_wait {
-        match wait_ours(epoll_fd, events, most, from_ms(timeout), None) {
-            Some(answered) => answered,
-            None => real!(epoll_wait)(epoll_fd, events, most, timeout),
-        }
+        let deadline = Until::new(from_ms(timeout));
+        if let Some(answered) = wait_ours(epoll_fd, events, most, &deadline, None) { return answered; }
+        let native = epoll::native(epoll_fd, events, || real!(epoll_wait)(epoll_fd, events, most, timeout));
+        native.or_else(|| wait_ours(epoll_fd, events, most, &deadline, None)).unwrap_or(0)
     }
 }
 signature!(epoll_wait, our_epoll_wait, fn(c_int, *mut epoll_event, c_int, c_int) -> c_int);
@@ -185,12 +233,15 @@ hook! {
     ) -> c_int => our_epoll_pwait {
         let ours = epoll::is_mixed(epoll_fd).then(|| mask_of(mask));
         match ours {
-            Some(Ok(mask)) => match wait_ours(epoll_fd, events, most, from_ms(timeout), mask) {
-                Some(answered) => answered,
-                None => real!(epoll_pwait)(epoll_fd, events, most, timeout, core::ptr::null()),
-            },
+            Some(Ok(mask)) => wait_ours(epoll_fd, events, most, &Until::new(from_ms(timeout)), mask).unwrap_or(0),
             Some(Err(error)) => answer(|| Err::<i32, _>(error)),
-            None => real!(epoll_pwait)(epoll_fd, events, most, timeout, mask),
+            None => {
+                let deadline = Until::new(from_ms(timeout));
+                let native =
+                    epoll::native(epoll_fd, events, || real!(epoll_pwait)(epoll_fd, events, most, timeout, mask));
+                let mask = mask_of(mask).unwrap_or(None);
+                native.or_else(|| wait_ours(epoll_fd, events, most, &deadline, mask)).unwrap_or(0)
+            }
         }
     }
 }
@@ -205,7 +256,7 @@ hook! {
         }
         let asked = from_timespec(timeout).and_then(|t| Ok((t, mask_of(mask)?)));
         match asked {
-            Ok((timeout_ns, mask)) => wait_ours(epoll_fd, events, most, timeout_ns, mask).unwrap_or(0),
+            Ok((timeout_ns, mask)) => wait_ours(epoll_fd, events, most, &Until::new(timeout_ns), mask).unwrap_or(0),
             Err(error) => answer(|| Err::<i32, _>(error)),
         }
     }

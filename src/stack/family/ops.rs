@@ -132,6 +132,11 @@ pub trait SocketOps: Sync {
         (0, 0)
     }
 
+    /// Are the kernel's own edges on the anchor the socket's (a listener's queue)?
+    fn native_edges(&self, _s: &Sock) -> bool {
+        false
+    }
+
     /// A kernel socket that belongs to this one and has to be looked at as well.
     fn companion(&self, _s: &Sock) -> Option<i32> {
         None

@@ -4,10 +4,12 @@
 //! pointers of the program are unsafe and hand them to the kernel, which checks them itself.
 #![allow(unsafe_code)]
 
+mod epoll;
 mod files;
 mod sleep;
 mod sockets;
 
+pub use epoll::*;
 pub use files::*;
 pub use sleep::*;
 pub use sockets::*;

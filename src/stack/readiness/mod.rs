@@ -11,7 +11,7 @@ pub mod select;
 
 pub use internal::is_internal;
 pub use poke::{poke, Poke};
-pub use poll::{concerns as poll_concerns, poll};
+pub use poll::{concerns_fd, poll};
 
 use crate::abi::Result;
 use crate::socket::Sock;
@@ -34,6 +34,14 @@ pub fn handed_over(fd: i32, number: u32) {
 /// Something happened to a watched socket that its bell may not tell to everybody.
 pub fn activate(s: &Sock) {
     epoll::activate(s);
+}
+
+/// A bell's byte was taken by one of several who wait for the socket: the others of this process look too.
+pub fn share_bell(s: &Sock) {
+    if s.slot.sleepers.load(core::sync::atomic::Ordering::Acquire) > 1 {
+        poke(s);
+    }
+    epoll::share_bell(s);
 }
 
 /// A descriptor that is not a socket of ours is about to be closed. True: it is one of the library's own.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::internal;
 use crate::abi::{Errno, Result};
-use crate::kernel::{self, sys};
+use crate::kernel;
 use crate::socket::Sock;
 
 struct Pipe {
@@ -65,12 +65,7 @@ fn make(pipe: &Pipe) -> Result<()> {
     if pipe.read.load(Acquire) >= 0 {
         return Ok(());
     }
-    let mut ends = [-1i32; 2];
-    #[allow(unsafe_code)]
-    // SAFETY: the array takes both descriptors.
-    unsafe {
-        sys!(pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK)
-    }?;
+    let ends = kernel::pipe()?;
     pipe.write.store(internal::keep(ends[1])?, Release);
     pipe.read.store(internal::keep(ends[0])?, Release);
     Ok(())

@@ -30,9 +30,15 @@ fn kind(fd: i32) -> Kind {
     }
 }
 
-/// Is there a descriptor in the set that the kernel alone could not answer for?
+/// Is the descriptor one that the kernel alone could not answer for?
+#[inline]
+pub fn concerns_fd(fd: i32) -> bool {
+    !matches!(kind(fd), Kind::Kernel)
+}
+
+/// Is there such a descriptor in the set?
 pub fn concerns(fds: &[libc::pollfd]) -> bool {
-    fds.iter().any(|p| !matches!(kind(p.fd), Kind::Kernel))
+    fds.iter().any(|p| concerns_fd(p.fd))
 }
 
 /// Waits for the events of `fds` until the deadline. Fills in `revents`; gives how many are not 0. `mask` is the

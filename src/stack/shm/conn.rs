@@ -58,10 +58,15 @@ pub struct Direction {
     _pad2: [AtomicU64; 2],
 }
 
+/// In [`EndState::closed`]: the last descriptor of the end was closed.
+pub const CLOSED: u32 = 1;
+/// In [`EndState::closed`]: both directions were shut down, so that bytes that still come are answered by a reset.
+pub const DEAF: u32 = 2;
+
 /// One end's part of the state.
 #[repr(C, align(64))]
 pub struct EndState {
-    /// The last descriptor of this end was closed.
+    /// [`CLOSED`] and [`DEAF`]: what makes bytes that are sent to this end pointless.
     pub closed: AtomicU32,
     /// This end was reset by the other one: the errno that waits, 0 for none.
     pub reset: AtomicI32,

@@ -15,7 +15,7 @@ pub mod views;
 
 pub use arena::{layout_id, Arena, Header, BUCKETS};
 pub use chunk::{Chunk, CLASS_SIZES, NO_CHUNK};
-pub use conn::{Conn, Direction, End, PLAIN, SELF};
+pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{set_forked, tid, Locked, ShmLock};
 pub use ring::{Corrupt, MAX_BUFFERED};
 pub use slot::{Slot, SlotFlags, OPTION_WORDS};

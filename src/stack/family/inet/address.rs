@@ -23,7 +23,7 @@ pub fn for_bind(s: &Sock, address: &[u8]) -> Result<Name> {
         return if name.is_any() { Ok(name) } else { Err(Errno::EAFNOSUPPORT) };
     }
     let mut name = Name::parse(address, family)?;
-    name.flow = 0;
+    (name.flow, name.scope) = (0, scope_of(&name));
     if family == libc::AF_INET6 && matches!(name.canonical(), IpAddr::V4(_)) && options::flag(s.slot, options::V6_ONLY) {
         return Err(Errno::EINVAL);
     }
@@ -50,8 +50,24 @@ pub fn destination(s: &Sock, address: &[u8]) -> Result<Name> {
     {
         return Err(Errno::ENETUNREACH);
     }
-    name.flow = 0;
+    (name.flow, name.scope) = (0, scope_of(&name));
     Ok(name)
+}
+
+/// Only link-local addresses have a scope that is kept.
+fn scope_of(name: &Name) -> u32 {
+    match name.ip {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => name.scope,
+        _ => 0,
+    }
+}
+
+/// Is the address no single host's: multicast, or the broadcast of everything or of 127/8?
+pub fn is_for_many(name: &Name) -> bool {
+    match name.canonical() {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast() || ip == Ipv4Addr::new(127, 255, 255, 255),
+        IpAddr::V6(ip) => ip.is_multicast(),
+    }
 }
 
 /// The address that a socket without one sends from to reach `to` (the route's preferred source).

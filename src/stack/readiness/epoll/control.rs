@@ -3,9 +3,10 @@
 use core::sync::atomic::Ordering::*;
 
 use super::item::Target;
-use super::{check_instance, kernel_control, set_for, set_of};
+use super::{set_for, set_of};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
+use crate::kernel;
 use crate::shm::views::UserPtr;
 
 /// The events that EPOLLEXCLUSIVE may come with (EPOLLEXCLUSIVE_OK_BITS).
@@ -21,7 +22,7 @@ const EXCLUSIVE_WITH: u32 = (libc::EPOLLIN
 pub fn control(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) -> Option<Result<()>> {
     let target = match fdtable::get(fd) {
         Some(s) => Target::Socket(s.number, s.slot.generation.load(Relaxed)),
-        None if super::is_mixed(fd) && fd != epoll => Target::Nested,
+        None if super::is_instance(fd) && fd != epoll => Target::Nested,
         None => return None,
     };
     Some(apply(epoll, operation, fd, target, event_at))
@@ -34,8 +35,8 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
         event = (event_at.read_u32()?, event_at.add(4).read_u64()?);
     }
     let (events, data) = event;
-    check_instance(epoll)?;
-    if epoll == fd || !is_instance(epoll) {
+    kernel::fcntl(epoll, libc::F_GETFD, 0)?;
+    if epoll == fd || !super::is_instance(epoll) {
         return Err(Errno::EINVAL);
     }
     if operation != libc::EPOLL_CTL_DEL && events & libc::EPOLLEXCLUSIVE as u32 != 0 {
@@ -85,35 +86,11 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
             let mut items = set.lock();
             let id = items.find(fd, target).ok_or(Errno::ENOENT)?;
             items.remove(id);
-            let _ = kernel_control(set.bells.load(Acquire), libc::EPOLL_CTL_DEL, fd, 0, 0);
+            let _ = kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_DEL, fd, 0, 0);
             Ok(())
         }
         _ => Err(Errno::EINVAL),
     }
-}
-
-/// Is the descriptor an epoll instance? It is asked to remove a descriptor that cannot be there.
-fn is_instance(epoll: i32) -> bool {
-    // For an instance the kernel gets as far as the missing descriptor; for anything else it says EINVAL first.
-    match kernel_control(epoll, libc::EPOLL_CTL_DEL, epoll, 0, 0) {
-        Err(Errno::EINVAL) => super::set_of(epoll).is_some() || probe(epoll),
-        _ => false,
-    }
-}
-
-/// EPOLL_CTL_MOD of a descriptor that can be watched but is not registered: ENOENT from an instance, EINVAL from the rest.
-fn probe(epoll: i32) -> bool {
-    let Ok(Some(other)) = helper() else { return true };
-    let answer = kernel_control(epoll, libc::EPOLL_CTL_MOD, other, 0, 0);
-    let _ = crate::kernel::close(other);
-    answer == Err(Errno::ENOENT)
-}
-
-fn helper() -> Result<Option<i32>> {
-    #[allow(unsafe_code)]
-    // SAFETY: no pointers.
-    let fd = unsafe { crate::kernel::sys!(eventfd2, 0, libc::EFD_CLOEXEC) }?;
-    Ok(Some(fd as i32))
 }
 
 /// Does an instance contain, however deep, the other one? EP_MAX_NESTS bounds the depth.

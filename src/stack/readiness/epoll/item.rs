@@ -3,7 +3,7 @@
 use core::sync::atomic::{fence, Ordering::*};
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{kernel_control, NESTED};
+use super::NESTED;
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
@@ -94,11 +94,14 @@ impl Item {
         if found == 0 || self.events & libc::EPOLLET as u32 == 0 {
             return (found, self.seen);
         }
-        let now = self.socket().map_or((0, 0), |s| s.ops().edges(&s));
+        let now = match self.target {
+            Target::Nested => (super::arrivals(self.fd), 0),
+            Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
+        };
         let edge = self.fresh
             || now.0 != self.seen.0
             || (now.1 != self.seen.1 && found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 != 0);
-        (if edge || self.target == Target::Nested && self.fresh { found } else { 0 }, now)
+        (if edge { found } else { 0 }, now)
     }
 }
 
@@ -183,6 +186,22 @@ impl Items {
         }
     }
 
+    /// Removes a nested instance.
+    pub fn remove_nested(&mut self, fd: i32) {
+        if let Some(id) = self.find(fd, Target::Nested) {
+            self.remove(id);
+        }
+    }
+
+    /// A number that changes when something to read comes to any socket here.
+    pub fn arrivals(&self) -> u64 {
+        let of = |item: &Item| match item.target {
+            Target::Nested => super::arrivals(item.fd),
+            Target::Socket(..) => item.socket().map_or(0, |s| s.ops().edges(&s).0),
+        };
+        self.slots.iter().flatten().fold(0, |sum, item| sum.wrapping_add(of(item)))
+    }
+
     /// Numbers of a socket's items.
     pub fn of_socket(&self, number: u32) -> Vec<u32> {
         self.by_socket.get(&number).cloned().unwrap_or_default()
@@ -220,14 +239,14 @@ impl Items {
         if s.ops().bells_write(s) {
             events |= libc::EPOLLOUT as u32;
         }
-        let add = |fd, data| match kernel_control(bells, libc::EPOLL_CTL_ADD, fd, events, data) {
-            Err(Errno::EEXIST) if exclusive == 0 => kernel_control(bells, libc::EPOLL_CTL_MOD, fd, events, data),
+        let add = |fd, data| match kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, fd, events, data) {
+            Err(Errno::EEXIST) if exclusive == 0 => kernel::epoll_control(bells, libc::EPOLL_CTL_MOD, fd, events, data),
             Err(Errno::EEXIST) => Ok(()),
             other => other,
         };
         if let Some(companion) = s.ops().companion(s) {
             let both = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET;
-            let _ = kernel_control(bells, libc::EPOLL_CTL_ADD, companion, both as u32, id as u64);
+            let _ = kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, companion, both as u32, id as u64);
         }
         add(s.fd, id as u64)
     }
@@ -235,10 +254,18 @@ impl Items {
     /// Has our bells watch a nested instance and its bells.
     pub fn watch_nested(&self, bells: i32, id: u32, fd: i32) -> Result<()> {
         let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        kernel_control(bells, libc::EPOLL_CTL_ADD, fd, events, id as u64 | NESTED)?;
+        kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, fd, events, id as u64 | NESTED)?;
         match super::bells(fd) {
             -1 => Ok(()),
-            inner => kernel_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED),
+            inner => kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED),
+        }
+    }
+
+    /// An instance that is nested here got a set of its own, whose bells are watched too.
+    pub fn nested_became_mixed(&self, bells: i32, fd: i32, inner: i32) {
+        if let Some(id) = self.find(fd, Target::Nested) {
+            let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+            let _ = kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED);
         }
     }
 
@@ -256,7 +283,9 @@ impl Items {
     /// A socket's items are worth a look again. True if there are any.
     pub fn wake_socket(&mut self, number: u32) -> bool {
         let ids = self.of_socket(number);
-        ids.iter().for_each(|id| drop(self.wake(*id)));
+        for id in &ids {
+            self.wake(*id);
+        }
         !ids.is_empty()
     }
 
@@ -335,6 +364,11 @@ impl Items {
                 told = fds[0].revents as u16 as u32;
             }
             s.ops().answer_bell(&s, told);
+            if s.ops().native_edges(&s) {
+                if let Some(item) = self.slots[id as usize].as_mut() {
+                    item.fresh = true;
+                }
+            }
         }
         self.wake(id);
     }

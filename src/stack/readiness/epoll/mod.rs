@@ -6,10 +6,12 @@
 //! armed and cost nothing until their bell rings.
 
 mod control;
+mod instance;
 mod item;
 mod wait;
 
 pub use control::control;
+pub use instance::{created, is_instance, native};
 pub use wait::wait;
 
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
@@ -19,9 +21,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::internal;
-use crate::abi::{Errno, Result};
+use crate::abi::Result;
 use crate::fdtable::{self, LIMIT};
-use crate::kernel::{self, sys};
+use crate::kernel;
 use crate::signal::Held;
 use crate::socket::Sock;
 use crate::wait::Deadline;
@@ -82,39 +84,11 @@ fn mark(fd: i32, on: bool) {
     }
 }
 
-/// epoll_ctl(2) on a kernel instance, raw.
-fn kernel_control(epoll: i32, operation: i32, fd: i32, events: u32, data: u64) -> Result<()> {
-    let mut event = libc::epoll_event { events, u64: data };
-    #[allow(unsafe_code)]
-    // SAFETY: the event is ours.
-    unsafe {
-        sys!(epoll_ctl, epoll, operation, fd, &raw mut event)
-    }
-    .map(drop)
-}
-
-/// epoll_wait(2) on a kernel instance without waiting, raw.
-fn kernel_events(epoll: i32, into: &mut [libc::epoll_event]) -> usize {
-    if into.is_empty() {
-        return 0;
-    }
-    #[allow(unsafe_code)]
-    // SAFETY: the slice is writable.
-    unsafe {
-        sys!(epoll_wait, epoll, into.as_mut_ptr(), into.len(), 0)
-    }
-    .unwrap_or(0)
-}
-
 impl Set {
     fn new() -> Result<Set> {
-        #[allow(unsafe_code)]
-        // SAFETY: no pointers.
-        let bells = internal::keep(unsafe { sys!(epoll_create1, libc::EPOLL_CLOEXEC) }? as i32)?;
-        #[allow(unsafe_code)]
-        // SAFETY: no pointers.
-        let kick = internal::keep(unsafe { sys!(eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }? as i32)?;
-        kernel_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
+        let bells = internal::keep(kernel::epoll_create()?)?;
+        let kick = internal::keep(kernel::eventfd(0)?)?;
+        kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
         Ok(Set {
             items: Mutex::new(Items::default()),
             bells: AtomicI32::new(bells),
@@ -154,8 +128,13 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
         return Ok(set.clone());
     }
     let set = Arc::new(Set::new()?);
+    for outer in sets.values() {
+        outer.lock().nested_became_mixed(outer.bells.load(Acquire), epoll, set.bells.load(Acquire));
+    }
     sets.insert(epoll, set.clone());
     mark(epoll, true);
+    drop(sets);
+    instance::wake_native(epoll);
     Ok(set)
 }
 
@@ -186,6 +165,24 @@ pub fn activate(s: &Sock) {
     }
 }
 
+/// See [`super::share_bell`]. Called from within a set, whose lock is held: only the others are told.
+pub fn share_bell(s: &Sock) {
+    let _critical = crate::signal::critical();
+    // Never waits: the caller may hold the lock of one of the sets.
+    let Some(sets) = SETS.try_read() else { return };
+    if sets.len() < 2 || !s.slot.has(crate::shm::SlotFlags::WATCHED) {
+        return;
+    }
+    for set in sets.values() {
+        if let Some(mut items) = set.items.try_lock() {
+            if items.wake_socket(s.number) {
+                drop(items);
+                set.kick();
+            }
+        }
+    }
+}
+
 /// See [`super::anchor_changed`].
 pub fn anchor_changed(s: &Sock) {
     for set in sets().values() {
@@ -203,7 +200,7 @@ pub fn handed_over(fd: i32, number: u32) {
         let mut items = set.lock();
         for id in items.of_socket(number) {
             if let Some((events, data)) = items.take(id, fd) {
-                let _ = kernel_control(*epoll, libc::EPOLL_CTL_ADD, fd, events, data);
+                let _ = kernel::epoll_control(*epoll, libc::EPOLL_CTL_ADD, fd, events, data);
             }
         }
         drop(items);
@@ -214,6 +211,11 @@ pub fn handed_over(fd: i32, number: u32) {
 /// The kernel closed a descriptor that was not a socket of ours; it may have been an epoll instance, or one of the
 /// instances nested in another.
 pub fn closed(fd: i32) {
+    if instance::forget(fd) {
+        for set in sets().values() {
+            set.lock().remove_nested(fd);
+        }
+    }
     if is_mixed(fd) {
         mark(fd, false);
         let gone = sets_mut().remove(&fd);
@@ -223,6 +225,7 @@ pub fn closed(fd: i32) {
 
 /// The kernel duplicated a descriptor that is not a socket of ours.
 pub fn copied(old: i32, new: i32) {
+    instance::copied(old, new);
     if let Some(set) = set_of(old) {
         sets_mut().insert(new, set);
         mark(new, true);
@@ -231,12 +234,16 @@ pub fn copied(old: i32, new: i32) {
 
 /// Would a wait on this instance end at once, by sockets of ours or the kernel's own?
 pub fn is_ready(epoll: i32) -> bool {
-    let Some(set) = set_of(epoll) else { return false };
-    if set.lock().any_ready() {
+    if set_of(epoll).is_some_and(|set| set.lock().any_ready()) {
         return true;
     }
     let mut fds = [libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 }];
     matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1))
+}
+
+/// A number that changes when something to read comes to any socket of the instance.
+fn arrivals(epoll: i32) -> u64 {
+    set_of(epoll).map_or(0, |set| set.lock().arrivals())
 }
 
 /// The descriptor that becomes readable when a bell of the instance rings.
@@ -301,14 +308,5 @@ pub fn after_fork() {
             }
         }
         SETS.force_unlock_write(Default::default());
-    }
-}
-
-/// Checks that a descriptor is an epoll instance, as epoll_ctl(2) and epoll_wait(2) do.
-fn check_instance(epoll: i32) -> Result<()> {
-    match kernel_control(epoll, libc::EPOLL_CTL_DEL, epoll, 0, 0) {
-        // Itself, so it exists and is an instance: the kernel says EINVAL for that and for what is none.
-        Err(Errno::EBADF) => Err(Errno::EBADF),
-        _ => Ok(()),
     }
 }

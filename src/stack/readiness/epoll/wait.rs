@@ -3,7 +3,8 @@
 use core::sync::atomic::Ordering::*;
 use std::sync::Arc;
 
-use super::{kernel_events, set_of, Set, KICK, NESTED};
+use super::instance::kernel_part;
+use super::{set_of, Set, KICK, NESTED};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::UserPtr;
@@ -54,10 +55,10 @@ fn gather(
         if count == told.len() {
             // A full array of ours must not keep the kernel's waiting for ever.
             count -= 1;
-            let native = kernel_events(epoll, &mut told[count..]);
+            let native = kernel_part(epoll, &mut told[count..]);
             return Ok(if native > 0 { count + native } else { count + 1 });
         }
-        count += kernel_events(epoll, &mut told[count..]);
+        count += kernel_part(epoll, &mut told[count..]);
         if count > 0 || (at_once && mask.is_none()) {
             if count == 0 && take_bells(set) {
                 return Ok(set.lock().collect(told));
@@ -69,7 +70,7 @@ fn gather(
         }
         if sleep(set, epoll, deadline, at_once, mask)? {
             count = set.lock().collect(told);
-            count += kernel_events(epoll, &mut told[count..]);
+            count += kernel_part(epoll, &mut told[count..]);
             return Ok(count);
         }
     }
@@ -117,7 +118,7 @@ pub fn take_bells(set: &Arc<Set>) -> bool {
     let mut any = false;
     // Bounded: bells that keep ringing are taken with the next wait.
     for _ in 0..16 {
-        let count = kernel_events(set.bells.load(Acquire), &mut rung);
+        let count = kernel::epoll_events(set.bells.load(Acquire), &mut rung);
         let mut items = set.lock();
         for event in &rung[..count] {
             let data = { event.u64 };
@@ -127,7 +128,7 @@ pub fn take_bells(set: &Arc<Set>) -> bool {
             } else if data & NESTED != 0 {
                 items.rung_nested((data & !NESTED) as u32);
             } else {
-                items.rung(data as u32, { event.events });
+                items.rung(data as u32, event.events);
             }
         }
         any |= count > 0;

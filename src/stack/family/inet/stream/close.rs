@@ -11,7 +11,7 @@ use crate::names::conflict::Claim;
 use crate::names::{timewait, Names};
 use crate::network;
 use crate::options;
-use crate::shm::{Arena, End, Slot, SlotFlags, PLAIN, SELF};
+use crate::shm::{Arena, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
 use crate::socket::Sock;
 
 /// shutdown(2); `how` is one of SHUT_RD, SHUT_WR, SHUT_RDWR.
@@ -33,10 +33,7 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
             }
             return Ok(());
         }
-        state::SYN_SENT => {
-            s.slot.error.store(Errno::ECONNRESET.raw(), Release);
-            return disconnect(s);
-        }
+        state::SYN_SENT => return disconnect(s),
         _ => {}
     }
     s.slot.set(bits);
@@ -46,16 +43,21 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
         end.tx().corked.store(0, Release);
         carrier.end_of_stream(s, &end);
     }
-    wake_own(s, &end);
+    if s.slot.has(SlotFlags::SHUT_RD | SlotFlags::SHUT_WR) {
+        end.own().closed.fetch_or(DEAF, AcqRel);
+    }
+    wake_own(s);
     Ok(())
 }
 
 /// Wakes this end's own sleepers: a shutdown ends what other threads wait for.
-fn wake_own(s: &Sock, end: &End) {
-    // Their bell is on our own anchor, which only the peer can ring; a byte to ourselves does not exist, so whoever
-    // sleeps is woken by the kernel's own shutdown of the anchor's reading half, which leaves the bell working.
-    if s.slot.sleepers.load(Acquire) > 0 || end.rx().reader_armed.load(Acquire) != 0 {
+fn wake_own(s: &Sock) {
+    // Their bell is on our own anchor, which only the peer can ring.
+    if s.slot.sleepers.load(Acquire) > 0 {
         crate::readiness::poke(s);
+    }
+    if s.slot.has(SlotFlags::WATCHED) {
+        crate::readiness::activate(s);
     }
 }
 
@@ -66,14 +68,22 @@ fn stop_listening(s: &Sock) -> Result<()> {
     network::drop_path(s.number, s.slot);
     anchor::replace(s)?;
     release_port(s);
+    wake_own(s);
     Ok(())
 }
 
-fn release_port(s: &Sock) {
+/// A port that the program did not name goes back (inet_put_port), although getsockname still tells it.
+pub fn release_port(s: &Sock) {
     if !s.slot.has(SlotFlags::PORT_LOCKED) {
         Names::lock(s.arena).remove(s.number);
-        let local = s.slot.local();
-        s.slot.set_local(Name { port: 0, ..local });
+    }
+}
+
+/// The address goes back to the wildcard unless bind named it (inet_reset_saddr).
+pub fn reset_address(s: &Sock) {
+    if !s.slot.has(SlotFlags::ADDRESS_LOCKED) {
+        let port = s.slot.local().port;
+        s.slot.set_local(Name { port, ..Name::any(s.family()) });
     }
 }
 
@@ -87,21 +97,19 @@ pub fn disconnect(s: &Sock) -> Result<()> {
         }
         _ => {}
     }
-    if let Some(end) = s.end() {
-        reset_far(&end);
-        let _ = end;
+    let before = super::current_state(s);
+    if s.end().is_some() {
         leave(s, true);
         anchor::replace(s)?;
     }
     s.slot.set_conn(None);
+    s.slot.error.store(if before == state::CLOSE { 0 } else { Errno::ECONNRESET.raw() }, Release);
     s.slot.state.store(state::CLOSE, Release);
     s.slot.clear(SlotFlags::CONNECT_UNTOLD | SlotFlags::PEER | SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
     s.slot.set_peer(Name::any(s.family()));
     release_port(s);
-    if !s.slot.has(SlotFlags::ADDRESS_LOCKED) {
-        let port = s.slot.local().port;
-        s.slot.set_local(Name { port, ..Name::any(s.family()) });
-    }
+    reset_address(s);
+    wake_own(s);
     Ok(())
 }
 
@@ -145,7 +153,7 @@ fn leave(s: &Sock, reset: bool) {
             keep_time_wait(s.arena, &end, s.slot);
         }
     }
-    end.own().closed.store(1, Release);
+    end.own().closed.fetch_or(CLOSED, AcqRel);
     if end.mode & PLAIN == 0 {
         crate::wait::ring(s.fd, &tx.reader_armed);
     }
@@ -189,7 +197,7 @@ pub fn hung_up(s: &Sock) {
     if s.slot.state.load(Acquire) != state::ESTABLISHED || end.mode & SELF != 0 {
         return;
     }
-    if end.far().closed.swap(1, AcqRel) != 0 {
+    if end.far().closed.fetch_or(CLOSED, AcqRel) & CLOSED != 0 {
         return;
     }
     // What the kernel does for a process that dies: it closes its sockets.
@@ -214,14 +222,14 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
     let Some((number, side)) = slot.conn() else { return };
     let Some(conn) = arena.conn(number) else { return };
     let end = End::new(conn, side);
-    if end.own().closed.swap(1, AcqRel) == 0 {
+    if end.own().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {
         if end.rx().buffered() > 0 {
             reset_far(&end);
         } else {
             end.tx().fin.store(1, Release);
         }
         // Nobody ever accepted it: the other reference has no owner.
-        if end.far().slot.load(Acquire) == 0 && end.far().closed.swap(1, AcqRel) == 0 {
+        if end.far().slot.load(Acquire) == 0 && end.far().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {
             conn.release(arena, number);
         }
         conn.release(arena, number);

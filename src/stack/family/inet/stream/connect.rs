@@ -27,10 +27,7 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
                 drop(held);
                 finish_blocking(s)
             }
-            state::CLOSE => {
-                s.slot.clear(SlotFlags::CONNECT_UNTOLD);
-                Err(s.slot.take_error().unwrap_or(Errno::ECONNABORTED))
-            }
+            state::CLOSE => Err(collect(s)),
             _ => {
                 s.slot.clear(SlotFlags::CONNECT_UNTOLD);
                 Ok(())
@@ -41,7 +38,7 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
         return Err(Errno::EISCONN);
     }
     let to = address::destination(s, address)?;
-    if to.canonical().is_multicast() || to.canonical() == core::net::IpAddr::V4(core::net::Ipv4Addr::BROADCAST) {
+    if address::is_for_many(&to) {
         return Err(Errno::ENETUNREACH);
     }
     let target = name_both(s, to)?;
@@ -52,12 +49,8 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
     }
     match target {
         Target::Nobody => {
-            refused(s);
-            if nonblocking {
-                s.slot.error.store(Errno::ECONNREFUSED.raw(), Release);
-                return Err(Errno::EINPROGRESS);
-            }
-            Err(Errno::ECONNREFUSED)
+            refused(s, Errno::ECONNREFUSED);
+            Err(if nonblocking { Errno::EINPROGRESS } else { collect(s) })
         }
         Target::Itself => {
             let made = join_itself(s);
@@ -83,11 +76,8 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
                     s.slot.set(SlotFlags::CONNECT_UNTOLD);
                     Err(Errno::EINTR)
                 }
-                Err(e) if nonblocking => {
-                    s.slot.error.store(e.raw(), Release);
-                    Err(Errno::EINPROGRESS)
-                }
-                Err(e) => Err(e),
+                Err(_) if nonblocking => Err(Errno::EINPROGRESS),
+                Err(_) => Err(collect(s)),
             }
         }
     }
@@ -105,6 +95,8 @@ fn name_both(s: &Sock, to: Name) -> Result<Target> {
     let mut local = s.slot.local();
     if local.is_any() {
         local.ip = address::route_source(&to);
+    } else if local.canonical().is_ipv4() != to.canonical().is_ipv4() {
+        return Err(if local.canonical().is_ipv4() { Errno::EAFNOSUPPORT } else { Errno::ENETUNREACH });
     }
     if s.slot.has(SlotFlags::BOUND) {
         s.slot.set_local(local);
@@ -114,7 +106,7 @@ fn name_both(s: &Sock, to: Name) -> Result<Target> {
         s.slot.set_local(local);
         names.insert(s.number, Kind::Tcp);
     }
-    s.slot.set_peer(Name { scope: to.scope, ..to });
+    s.slot.set_peer(to);
     if let Some(number) = listener(&names, &to, &local) {
         return Ok(Target::Listener(number));
     }
@@ -217,11 +209,11 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot) -> Result<()> {
         Err(e @ (Errno::EAGAIN | Errno::EINTR)) => Err(e),
         // The path is there but nobody listens: its process died.
         Err(Errno::ECONNREFUSED | Errno::ENOENT) => {
-            refused(s);
+            refused(s, Errno::ECONNREFUSED);
             Err(Errno::ECONNREFUSED)
         }
         Err(e) => {
-            refused(s);
+            refused(s, e);
             Err(e)
         }
     }
@@ -245,15 +237,20 @@ pub fn widen(fd: i32) {
     }
 }
 
-/// Back to CLOSE after a refusal: an automatic port is given up (tcp_done, inet_put_port).
-fn refused(s: &Sock) {
-    s.slot.state.store(state::CLOSE, Release);
+/// Back to CLOSE after a refusal, with both directions shut, until connect(2) tells the program (tcp_done).
+fn refused(s: &Sock, error: Errno) {
+    s.slot.error.store(error.raw(), Release);
+    s.slot.set(SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
     s.slot.clear(SlotFlags::PEER);
-    if !s.slot.has(SlotFlags::PORT_LOCKED) {
-        Names::lock(s.arena).remove(s.number);
-        let local = s.slot.local();
-        s.slot.set_local(Name { port: 0, ..local });
-    }
+    s.slot.state.store(state::CLOSE, Release);
+    close::release_port(s);
+}
+
+/// Tells a connection's failure: the socket is as good as new after it (tcp_disconnect).
+fn collect(s: &Sock) -> Errno {
+    s.slot.clear(SlotFlags::CONNECT_UNTOLD | SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
+    close::reset_address(s);
+    s.slot.take_error().unwrap_or(Errno::ECONNABORTED)
 }
 
 fn join_itself(s: &Sock) -> Result<()> {
@@ -280,8 +277,7 @@ fn attempt_pending(s: &Sock) {
     }
     let (to, from) = (s.slot.peer(), s.slot.local());
     let Some(number) = listener(&Names::lock(s.arena), &to, &from) else {
-        s.slot.error.store(Errno::ECONNREFUSED.raw(), Release);
-        return refused(s);
+        return refused(s, Errno::ECONNREFUSED);
     };
     let Some(slot) = s.arena.slot(number) else { return };
     let blocking = kernel::fcntl(s.fd, libc::F_GETFL, 0).is_ok_and(|f| f & libc::O_NONBLOCK == 0);
@@ -295,12 +291,9 @@ fn attempt_pending(s: &Sock) {
     if blocking {
         timeout(1);
     }
-    let outcome = reach(s, number, slot);
+    let _ = reach(s, number, slot);
     if blocking {
         options::renew_timeouts(s.slot, s.fd);
-    }
-    if let Err(e @ (Errno::ECONNREFUSED | Errno::ENOBUFS)) = outcome {
-        s.slot.error.store(e.raw(), Release);
     }
 }
 
@@ -312,10 +305,12 @@ fn finish_blocking(s: &Sock) -> Result<()> {
         Err(Errno::EAGAIN) => return Err(Errno::EALREADY),
         Err(e) => return Err(e),
     }
-    s.slot.clear(SlotFlags::CONNECT_UNTOLD);
     match s.slot.state.load(Acquire) {
-        state::CLOSE => Err(s.slot.take_error().unwrap_or(Errno::ECONNABORTED)),
-        _ => Ok(()),
+        state::CLOSE => Err(collect(s)),
+        _ => {
+            s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+            Ok(())
+        }
     }
 }
 

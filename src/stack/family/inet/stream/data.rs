@@ -9,7 +9,7 @@ use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{End, SlotFlags};
+use crate::shm::{End, SlotFlags, DEAF};
 use crate::socket::Sock;
 
 /// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
@@ -69,14 +69,14 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     }
     let want = m.data.left();
     if end.far().closed.load(Acquire) != 0 {
-        return into_the_void(&end, m, want);
+        return into_the_void(s, &end, m, want);
     }
     if m.flags & libc::MSG_OOB != 0 && want > 0 {
         return urgent::send(s, &end, m, want);
     }
     let carrier = transport::of(&end);
     let sent = match carrier.send(s, &end, &mut m.data, want) {
-        Err(Errno::EPIPE | Errno::ECONNRESET) => return into_the_void(&end, m, want),
+        Err(Errno::EPIPE | Errno::ECONNRESET) => return into_the_void(s, &end, m, want),
         Err(Errno::EAGAIN) => {
             no_room(s, &end);
             return Err(Errno::EAGAIN);
@@ -105,8 +105,16 @@ fn no_room(s: &Sock, end: &End) {
 }
 
 /// The peer is gone: the kernel takes the bytes, and the answer to them is a reset (RFC 9293, 3.10.7.1).
-fn into_the_void(end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
+fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
     m.data.advance(want);
+    if want == 0 {
+        return Ok(0);
+    }
+    if end.far().closed.load(Acquire) == DEAF && end.far().was_reset.swap(1, AcqRel) == 0 {
+        // The far end is still there, but closed to both sides: the reset is told on both (tcp_rcv_state_process).
+        end.far().reset.store(Errno::ECONNRESET.raw(), Release);
+        transport::of(end).wake_reader(s, end);
+    }
     let error = if end.rx().fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
     if end.own().was_reset.swap(1, AcqRel) == 0 {
         end.own().reset.store(error.raw(), Release);

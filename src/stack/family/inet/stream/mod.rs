@@ -124,6 +124,10 @@ impl SocketOps for Stream {
         poll::answer_bell(s, events);
     }
 
+    fn native_edges(&self, s: &Sock) -> bool {
+        s.slot.state.load(Acquire) == state::LISTEN
+    }
+
     fn edges(&self, s: &Sock) -> (u64, u64) {
         poll::edges(s)
     }

@@ -193,6 +193,7 @@ pub fn answer_bell(s: &Sock, events: u32) {
     let Some(end) = s.end() else { return };
     if events & IN != 0 && end.mode & PLAIN == 0 {
         wait::drain(s.fd);
+        crate::readiness::share_bell(s);
     }
     if events & (HUP | ERR) != 0 {
         s.hung_up();
@@ -204,8 +205,7 @@ pub fn edges(s: &Sock) -> (u64, u64) {
     let base = s.slot.state.load(Acquire) as u64;
     let error = (s.slot.error.load(Acquire) != 0) as u64;
     let Some(end) = s.end().filter(|_| base == state::ESTABLISHED as u64) else {
-        let arrivals = if base == state::LISTEN as u64 { s.slot.wake.load(Relaxed) as u64 } else { 0 };
-        return (base << 56 | error << 48 | arrivals, 0);
+        return (base << 56 | error << 48, 0);
     };
     let rx = end.rx();
     let flags = rx.fin.load(Acquire) as u64

@@ -1,0 +1,116 @@
+//! Which descriptors are epoll instances, and threads that wait on one in the kernel while it gets its first socket of
+//! ours: they have to come out and wait here instead.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+
+use super::is_mixed;
+use crate::abi::Errno;
+use crate::fdtable::LIMIT;
+use crate::kernel;
+
+static INSTANCES: [AtomicU64; LIMIT / 64] = [const { AtomicU64::new(0) }; LIMIT / 64];
+/// Threads inside the kernel's epoll_wait, by the descriptor's last byte.
+static WAITING: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+/// The data of the event that calls them out; no program's, as far as chance goes.
+static CALL: AtomicU64 = AtomicU64::new(0);
+
+/// epoll_create(2) made an instance.
+pub fn created(fd: i32) {
+    if (fd as usize) < LIMIT {
+        INSTANCES[fd as usize / 64].fetch_or(1 << (fd as usize % 64), AcqRel);
+    }
+}
+
+/// The descriptor was closed, whatever it was. True if it was an instance.
+pub fn forget(fd: i32) -> bool {
+    let known = marked(fd);
+    if known {
+        INSTANCES[fd as usize / 64].fetch_and(!(1 << (fd as usize % 64)), AcqRel);
+    }
+    known
+}
+
+/// The kernel duplicated a descriptor.
+pub fn copied(old: i32, new: i32) {
+    if marked(old) {
+        created(new);
+    } else {
+        forget(new);
+    }
+}
+
+fn marked(fd: i32) -> bool {
+    (fd as usize) < LIMIT && INSTANCES[fd as usize / 64].load(Relaxed) >> (fd as usize % 64) & 1 == 1
+}
+
+/// Is the descriptor an epoll instance? One that came from outside (exec, a message) is found out by asking the kernel.
+pub fn is_instance(fd: i32) -> bool {
+    if marked(fd) || is_mixed(fd) {
+        return true;
+    }
+    // A descriptor that can be watched but is not registered: ENOENT from an instance, EINVAL from anything else.
+    let Ok(other) = kernel::eventfd(0) else { return false };
+    let answer = kernel::epoll_control(fd, libc::EPOLL_CTL_MOD, other, 0, 0);
+    let _ = kernel::close(other);
+    let found = answer == Err(Errno::ENOENT);
+    if found {
+        created(fd);
+    }
+    found
+}
+
+/// Runs the kernel's wait on an instance. None: it was called out, and the wait goes on in user space.
+pub fn native(fd: i32, events: *mut libc::epoll_event, act: impl FnOnce() -> i32) -> Option<i32> {
+    let waiting = &WAITING[fd as usize % WAITING.len()];
+    waiting.fetch_add(1, AcqRel);
+    let count = act();
+    waiting.fetch_sub(1, AcqRel);
+    if count <= 0 || !is_mixed(fd) {
+        return Some(count);
+    }
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel just wrote `count` events there; the struct is packed, so any address is aligned.
+    let kept = without_call(unsafe { core::slice::from_raw_parts_mut(events, count as usize) });
+    (kept > 0).then_some(kept as i32)
+}
+
+/// What the kernel has ready on an instance now.
+pub fn kernel_part(epoll: i32, into: &mut [libc::epoll_event]) -> usize {
+    let count = kernel::epoll_events(epoll, into);
+    without_call(&mut into[..count])
+}
+
+/// Takes the call out of events that the kernel told; gives how many are left.
+fn without_call(events: &mut [libc::epoll_event]) -> usize {
+    let call = CALL.load(Acquire);
+    let mut kept = 0;
+    for i in 0..events.len() {
+        if call == 0 || { events[i].u64 } != call {
+            events[kept] = events[i];
+            kept += 1;
+        }
+    }
+    kept
+}
+
+/// Calls the threads out that wait on an instance in the kernel.
+pub fn wake_native(epoll: i32) {
+    let waiting = &WAITING[epoll as usize % WAITING.len()];
+    if waiting.load(Acquire) == 0 {
+        return;
+    }
+    let _ = CALL.compare_exchange(0, kernel::random_u64() | 1, AcqRel, Acquire);
+    let Ok(call) = kernel::eventfd(1) else { return };
+    let data = CALL.load(Acquire);
+    if kernel::epoll_control(epoll, libc::EPOLL_CTL_ADD, call, libc::EPOLLIN as u32, data).is_ok() {
+        // Bounded: the count may stand for threads that wait on another instance.
+        for _ in 0..50 {
+            if waiting.load(Acquire) == 0 {
+                break;
+            }
+            let _ = kernel::ppoll(&mut [], Some(100_000), None);
+        }
+        let _ = kernel::epoll_control(epoll, libc::EPOLL_CTL_DEL, call, 0, 0);
+    }
+    let _ = kernel::close(call);
+}
