@@ -192,7 +192,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
 
 /// Everything that receives ends here.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-    let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
+    let nonblocking = m.flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 || s.nonblocking();
     let ops = s.ops();
     let wanted = m.data.left();
     let start = m.data;

@@ -35,6 +35,30 @@ pub struct Incoming<'a> {
     pub control_room: usize,
 }
 
+impl Incoming<'_> {
+    /// Adds a piece of ancillary data, cut to the room that the program gave (put_cmsg).
+    pub fn put_control(&mut self, level: i32, kind: i32, data: &[u8]) {
+        const HEADER: usize = 16;
+        let room = self.control_room.saturating_sub(self.control.len());
+        if room < HEADER {
+            self.out_flags |= libc::MSG_CTRUNC;
+            return;
+        }
+        let mut length = HEADER + data.len();
+        if room < length {
+            self.out_flags |= libc::MSG_CTRUNC;
+            length = room;
+        }
+        self.control.extend_from_slice(&(length as u64).to_ne_bytes());
+        self.control.extend_from_slice(&level.to_ne_bytes());
+        self.control.extend_from_slice(&kind.to_ne_bytes());
+        self.control.extend_from_slice(&data[..length - HEADER]);
+        // The next header is aligned, as far as there is room for padding.
+        let aligned = self.control.len().next_multiple_of(8).min(self.control_room);
+        self.control.resize(aligned, 0);
+    }
+}
+
 /// The operations of a socket type (struct proto_ops).
 pub trait SocketOps: Sync {
     /// For logs and tests.

@@ -330,6 +330,9 @@ impl Items {
         let mut look_by: Option<u64> = None;
         for id in &self.active {
             let Some(item) = self.slots[*id as usize].as_ref() else { continue };
+            if item.target == Target::Nested {
+                super::arm(item.fd, &mut look_by);
+            }
             if let Some(s) = item.socket().filter(|_| !item.spent) {
                 s.ops().arm(&s, item.events | ALWAYS);
                 if let Some(at) = s.ops().next_look(&s) {

@@ -24,7 +24,13 @@ pub fn wait(epoll: i32, at: UserPtr, most: i32, deadline: Deadline, at_once: boo
     let mut told = [libc::epoll_event { events: 0, u64: 0 }; MOST];
     let most = (most as usize).min(MOST);
     let count = match gather(&set, epoll, &mut told[..most], deadline, at_once, mask) {
-        Ok(count) => count,
+        Ok(count) => {
+            if count > 0 {
+                // Nobody armed what this thread goes off to handle: another one that sleeps here takes over.
+                set.kick();
+            }
+            count
+        }
         Err(e) => return Some(Err(e)),
     };
     for (i, event) in told[..count].iter().enumerate() {

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::{address, close, state};
 use crate::abi::{family_of, Errno, Name, Result};
+use crate::family::ops::Outgoing;
 use crate::kernel;
 use crate::names::table::claim_of;
 use crate::names::{ports, Kind, Names};
@@ -81,6 +82,19 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
             }
         }
     }
+}
+
+/// MSG_FASTOPEN: connects to the address that came with the data (tcp_sendmsg_fastopen). Without a cookie, as on
+/// loopback, the data follows once the connection stands.
+pub fn with_data(s: &Sock, m: &mut Outgoing<'_>) -> Result<()> {
+    m.flags &= !libc::MSG_FASTOPEN;
+    if s.slot.state.load(Acquire) != state::CLOSE {
+        return Err(Errno::EISCONN);
+    }
+    if m.to.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    connect(s, m.to, s.nonblocking() || m.flags & libc::MSG_DONTWAIT != 0)
 }
 
 enum Target {

@@ -57,6 +57,9 @@ pub fn take_error(s: &Sock) -> Option<Errno> {
 
 /// One attempt to send.
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    if m.flags & libc::MSG_FASTOPEN != 0 {
+        connect::with_data(s, m)?;
+    }
     let Some(end) = usable(s)? else {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
     };
@@ -166,11 +169,11 @@ pub fn uncorks_at(end: &End) -> Option<u64> {
 
 /// One attempt to receive.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-    let end = match usable(s) {
-        Ok(end) => end,
-        Err(e) => return Err(e),
-    };
-    let Some(end) = end else { return receive_unconnected(s) };
+    if m.flags & libc::MSG_ERRQUEUE != 0 {
+        // TCP puts nothing there unless it was asked for timestamps.
+        return Err(Errno::EAGAIN);
+    }
+    let Some(end) = usable(s)? else { return receive_unconnected(s) };
     let rx = end.rx();
     let want = m.data.left();
     if m.flags & libc::MSG_OOB != 0 {
@@ -187,6 +190,9 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if rx.urgent.load(Acquire) != 0 {
         limit = limit.min(urgent::stop_at(s, &end));
     }
+    if want == 0 && visible(&end) == 0 {
+        return nothing(s, &end);
+    }
     let take = Take { want, peek, discard: m.flags & libc::MSG_TRUNC != 0, limit };
     let carrier = transport::of(&end);
     match carrier.receive(s, &end, &mut m.data, take) {
@@ -196,6 +202,9 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
             }
             if !peek && n > 0 {
                 carrier.wake_writer(s, &end);
+            }
+            if m.control_room > 0 && options::flag(s.slot, options::INQ) {
+                tell_queue(s, &end, m);
             }
             Ok(n)
         }
@@ -209,6 +218,14 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// TCP_INQ: how many bytes are left, the end of the stream counting as one (tcp(7)).
+fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
+    const TCP_CM_INQ: i32 = 36;
+    let over = (end.rx().fin.load(Acquire) != 0) as u64;
+    let left = (urgent::readable_now(s, end) + over).min(i32::MAX as u64) as i32;
+    m.put_control(libc::IPPROTO_TCP, TCP_CM_INQ, &left.to_ne_bytes());
 }
 
 /// No byte waits: is it the end, an error, or just not yet?
