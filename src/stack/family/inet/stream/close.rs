@@ -63,8 +63,8 @@ fn wake_own(s: &Sock) {
 
 /// A listener that was shut down for reading is closed, but keeps its name and may listen again.
 fn stop_listening(s: &Sock) -> Result<()> {
-    let _ = kernel::shutdown(s.fd, libc::SHUT_RDWR);
     s.slot.state.store(state::CLOSE, Release);
+    let _ = kernel::shutdown(s.fd, libc::SHUT_RDWR);
     network::drop_path(s.number, s.slot);
     anchor::replace(s)?;
     release_port(s);
@@ -142,7 +142,9 @@ fn leave(s: &Sock, reset: bool) {
     let reuse = bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(s.slot, *o) as u32) << i);
     end.own().reuse.store(reuse, Relaxed);
     tx.corked.store(0, Release);
-    if reset || rx.buffered() > 0 || linger_reset {
+    let over = tx.fin.load(Acquire) != 0 && rx.fin.load(Acquire) != 0;
+    let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.fin.load(Acquire) != 0;
+    if reset || rx.buffered() > 0 || (linger_reset || linger2_reset) && !over {
         if !dead && end.mode & SELF == 0 {
             reset_far(&end);
         }
@@ -189,6 +191,38 @@ fn keep_time_wait(arena: &'static Arena, end: &End, own: &Slot) {
         uid: 0,
     };
     timewait::enter(arena, &claim);
+}
+
+/// Is the connection still in its listener's queue, and the listener gone? The kernel is asked, since nobody else knows
+/// of the connection yet.
+#[cold]
+pub fn never_accepted(s: &Sock, end: &End) -> bool {
+    if end.side == 1 || end.mode & SELF != 0 {
+        return false;
+    }
+    look_for_hang_up(s);
+    end.own().was_reset.load(Acquire) != 0
+}
+
+/// Asks the kernel now and then whether the peer's process still lives: for programs that never sleep in here.
+pub fn notice_death(s: &Sock, end: &End) {
+    if end.far().closed.load(Acquire) & CLOSED != 0 || end.mode & SELF != 0 {
+        return;
+    }
+    let now = super::data::now_ms();
+    if s.slot.extra[LAST_LOOK].swap(now, Relaxed) != now {
+        look_for_hang_up(s);
+    }
+}
+
+/// The word of `Slot::extra` with the millisecond of the last look.
+const LAST_LOOK: usize = 31;
+
+fn look_for_hang_up(s: &Sock) {
+    let mut fds = [libc::pollfd { fd: s.fd, events: 0, revents: 0 }];
+    if matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) && fds[0].revents & libc::POLLHUP != 0 {
+        hung_up(s);
+    }
 }
 
 /// The kernel hung up on the anchor: whoever held the other end is gone, in order or killed.

@@ -22,7 +22,7 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
     }
     if s.slot.has(SlotFlags::CONNECT_UNTOLD) {
         attempt_pending(s);
-        return match s.slot.state.load(Acquire) {
+        return match super::current_state(s) {
             state::SYN_SENT if nonblocking => Err(Errno::EALREADY),
             state::SYN_SENT => {
                 drop(held);
@@ -262,9 +262,14 @@ fn refused(s: &Sock, error: Errno) {
 
 /// Tells a connection's failure: the socket is as good as new after it (tcp_disconnect).
 fn collect(s: &Sock) -> Errno {
+    let error = super::data::take_error(s).unwrap_or(Errno::ECONNABORTED);
+    if s.slot.state.load(Acquire) != state::CLOSE {
+        let _ = close::disconnect(s);
+        s.slot.take_error();
+    }
     s.slot.clear(SlotFlags::CONNECT_UNTOLD | SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
     close::reset_address(s);
-    s.slot.take_error().unwrap_or(Errno::ECONNABORTED)
+    error
 }
 
 fn join_itself(s: &Sock) -> Result<()> {

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::transport::{self, Take};
-use super::{connect, state, urgent};
+use super::{close, connect, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
@@ -13,9 +13,11 @@ use crate::shm::{End, SlotFlags, DEAF};
 use crate::socket::Sock;
 
 /// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
-const DEFAULT_BUFFER: u64 = 2 << 20;
+const DEFAULT_BUFFER: u64 = 32 * SEGMENT as u64;
 /// The largest segment on loopback (MTU 65536): what TCP_CORK and MSG_MORE fill before they let go.
 const SEGMENT: u32 = 65483;
+/// linux/sockios.h.
+const SIOCOUTQNSD: u64 = 0x894b;
 /// TCP_CORK and MSG_MORE let go after this long, full or not.
 const CORK_MS: u64 = 200;
 
@@ -67,10 +69,13 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
     }
     let tx = end.tx();
-    if tx.fin.load(Relaxed) != 0 {
+    if tx.fin.load(Relaxed) != 0 || s.slot.has(SlotFlags::SHUT_WR) {
         return Err(Errno::EPIPE);
     }
     let want = m.data.left();
+    if end.far().slot.load(Relaxed) == 0 && close::never_accepted(s, &end) {
+        return Err(take_error(s).unwrap_or(Errno::EPIPE));
+    }
     if end.far().closed.load(Acquire) != 0 {
         return into_the_void(s, &end, m, want);
     }
@@ -169,11 +174,21 @@ pub fn uncorks_at(end: &End) -> Option<u64> {
 
 /// One attempt to receive.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    let got = take(s, m)?;
+    if options::flag(s.slot, options::INQ) {
+        if let Some(end) = s.end() {
+            tell_queue(s, &end, m);
+        }
+    }
+    Ok(got)
+}
+
+fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if m.flags & libc::MSG_ERRQUEUE != 0 {
         // TCP puts nothing there unless it was asked for timestamps.
         return Err(Errno::EAGAIN);
     }
-    let Some(end) = usable(s)? else { return receive_unconnected(s) };
+    let Some(end) = usable(s)? else { return receive_unconnected(s, m.flags) };
     let rx = end.rx();
     let want = m.data.left();
     if m.flags & libc::MSG_OOB != 0 {
@@ -203,9 +218,6 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
             if !peek && n > 0 {
                 carrier.wake_writer(s, &end);
             }
-            if m.control_room > 0 && options::flag(s.slot, options::INQ) {
-                tell_queue(s, &end, m);
-            }
             Ok(n)
         }
         Err(Errno::EAGAIN) => nothing(s, &end),
@@ -231,6 +243,7 @@ fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
 /// No byte waits: is it the end, an error, or just not yet?
 fn nothing(s: &Sock, end: &End) -> Result<usize> {
     let rx = end.rx();
+    close::notice_death(s, end);
     if rx.fin.load(Acquire) != 0 && rx.buffered() == 0 {
         rx.fin_read.store(1, Relaxed);
         return Ok(0);
@@ -244,9 +257,12 @@ fn nothing(s: &Sock, end: &End) -> Result<usize> {
     Err(Errno::EAGAIN)
 }
 
-fn receive_unconnected(s: &Sock) -> Result<usize> {
+fn receive_unconnected(s: &Sock, flags: i32) -> Result<usize> {
     if s.slot.state.load(Acquire) == state::LISTEN {
         return Err(Errno::ENOTCONN);
+    }
+    if flags & libc::MSG_OOB != 0 {
+        return Err(Errno::EINVAL);
     }
     if let Some(error) = take_error(s) {
         return Err(error);
@@ -276,16 +292,25 @@ pub fn set_capacity(s: &Sock, end: &End) {
     end.rx().capacity.store(total(far, Some(s.slot)), Release);
 }
 
+/// Bytes that the far end's system has not taken over yet: what a cork holds back, and what is beyond its receive
+/// buffer, which is half of what the direction may hold.
+fn unacknowledged(end: &End) -> u64 {
+    let tx = end.tx();
+    let beyond = tx.buffered().saturating_sub(tx.capacity.load(Relaxed) / 2);
+    beyond.max(tx.corked.load(Acquire) as u64)
+}
+
 /// ioctl(2): SIOCINQ, SIOCOUTQ, SIOCATMARK (tcp(7)).
 pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     let listening = s.slot.state.load(Acquire) == state::LISTEN;
     let end = s.end();
     let value = match request {
         libc::FIONREAD if listening => return Err(Errno::EINVAL),
-        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e)),
+        // What is beyond the receive buffer is still the sender's (see `unacknowledged`).
+        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e).min(e.rx().capacity.load(Relaxed) / 2)),
         libc::TIOCOUTQ if listening => return Err(Errno::EINVAL),
-        // What was sent is with the receiver at once, as on loopback: nothing is ever unacknowledged for long.
-        libc::TIOCOUTQ => end.map_or(0, |e| e.tx().corked.load(Acquire) as u64),
+        SIOCOUTQNSD if listening => return Err(Errno::EINVAL),
+        libc::TIOCOUTQ | SIOCOUTQNSD => end.map_or(0, |e| unacknowledged(&e)),
         0x8905 => end.map_or(0, |e| urgent::at_mark(&e) as u64),
         _ => return Err(Errno::ENOTTY),
     };

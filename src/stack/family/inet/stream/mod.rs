@@ -89,7 +89,7 @@ impl SocketOps for Stream {
 
     fn enough(&self, s: &Sock, flags: i32, got: usize, wanted: usize) -> bool {
         let least = if flags & libc::MSG_WAITALL != 0 { wanted } else { low_water(s.slot).min(wanted) };
-        got >= least || flags & libc::MSG_OOB != 0
+        got >= least || flags & libc::MSG_OOB != 0 || got > 0 && s.end().is_some_and(|e| urgent::at_mark(&e))
     }
 
     fn wait(&self, s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {

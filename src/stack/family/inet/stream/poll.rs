@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{connect, data, low_water, state, urgent};
+use super::{close, connect, data, low_water, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::{End, SlotFlags, PLAIN, SELF};
@@ -36,9 +36,15 @@ pub fn ready(s: &Sock) -> u32 {
         return HUP | OUT | error | if shut { IN | RDHUP } else { 0 };
     };
     let (tx, rx) = (end.tx(), end.rx());
+    if end.far().slot.load(Relaxed) == 0 {
+        close::never_accepted(s, &end);
+    }
+    if rx.buffered() == 0 {
+        close::notice_death(s, &end);
+    }
     let reset = end.own().was_reset.load(Acquire) != 0;
     let no_more_in = reset || rx.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
-    let no_more_out = reset || tx.fin.load(Acquire) != 0;
+    let no_more_out = reset || tx.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_WR);
     let mut events = error;
     if no_more_in && no_more_out {
         events |= HUP;
@@ -51,7 +57,7 @@ pub fn ready(s: &Sock) -> u32 {
     if no_more_out || writable(&end, s) {
         events |= OUT;
     }
-    if rx.urgent.load(Relaxed) != 0 && urgent::pending(s, &end) {
+    if rx.urgent.load(Relaxed) != 0 && urgent::pending(&end) {
         events |= PRI;
     }
     if end.own().reset.load(Acquire) != 0 {
@@ -114,7 +120,7 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
                 rx.buffered() > 0 && readable(s, &end)
                     || rx.fin.load(Acquire) != 0
                     || s.slot.has(SlotFlags::SHUT_RD)
-                    || rx.urgent.load(Relaxed) != 0 && urgent::pending(s, &end)
+                    || rx.urgent.load(Relaxed) != 0 && urgent::pending(&end)
                     || over()
             };
             let until = [deadline, data::uncorks_at(&end)].into_iter().flatten().min();

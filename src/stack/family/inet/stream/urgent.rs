@@ -26,7 +26,7 @@ pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<us
 }
 
 /// The position that an ordinary read stops at: the mark, unless it stands there already. A mark that is reached and
-/// not inline is passed over.
+/// not inline is passed over, and the byte with it.
 pub fn stop_at(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
     let mark = rx.urgent.load(Acquire);
@@ -35,31 +35,18 @@ pub fn stop_at(s: &Sock, end: &End) -> u64 {
     if here < at {
         return at;
     }
-    if here == at && rx.buffered() > 0 && !options::flag(s.slot, options::OOB_INLINE) {
-        skip_one(s, end);
-    }
-    if here >= at {
-        // Past the mark: the byte can still be fetched with MSG_OOB only if it was not read inline.
-        if rx.urgent_taken.load(Relaxed) != 0 || options::flag(s.slot, options::OOB_INLINE) {
-            let _ = rx.urgent.compare_exchange(mark, 0, AcqRel, Relaxed);
-        }
+    let passed = if here > at {
+        true
+    } else if rx.buffered() > 0 && !options::flag(s.slot, options::OOB_INLINE) {
+        let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
+        transport::of(end).receive(s, end, &mut Buffers::new(&[]), how).is_ok()
+    } else {
+        false
+    };
+    if passed {
+        let _ = rx.urgent.compare_exchange(mark, 0, AcqRel, Relaxed);
     }
     u64::MAX
-}
-
-fn skip_one(s: &Sock, end: &End) {
-    let rx = end.rx();
-    if rx.urgent_taken.load(Acquire) == 0 {
-        // Kept for MSG_OOB after the stream has gone past it.
-        let mut byte = [0u8; 1];
-        let list = List::one(byte.as_mut_ptr() as usize, 1);
-        let how = Take { want: 1, peek: true, discard: false, limit: u64::MAX };
-        if transport::of(end).receive(s, end, &mut Buffers::new(&list), how).is_ok() {
-            rx.urgent_taken.store(0x100 | byte[0] as u32, Release);
-        }
-    }
-    let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
-    let _ = transport::of(end).receive(s, end, &mut Buffers::new(&[]), how);
 }
 
 /// recv(2) with MSG_OOB (tcp_recv_urg).
@@ -71,11 +58,10 @@ pub fn receive(s: &Sock, end: &End, m: &mut Incoming<'_>) -> Result<usize> {
         return Err(Errno::EINVAL);
     }
     let at = mark - 1;
-    let byte = if taken & 0x100 != 0 {
-        taken as u8
-    } else {
-        byte_at(s, end, at).ok_or(Errno::EAGAIN)?
-    };
+    if rx.consumed() > at {
+        return Err(Errno::EINVAL);
+    }
+    let byte = byte_at(s, end, at).ok_or(Errno::EAGAIN)?;
     if super::current_state(s) == state::CLOSE && s.slot.has(SlotFlags::SHUT_RD) {
         return Ok(0);
     }
@@ -109,10 +95,10 @@ pub fn at_mark(end: &End) -> bool {
     rx.urgent.load(Acquire) == rx.consumed() + 1
 }
 
-/// Is there an urgent byte to fetch (POLLPRI)?
-pub fn pending(s: &Sock, end: &End) -> bool {
+/// Is there an urgent byte that was neither taken nor passed (POLLPRI)?
+pub fn pending(end: &End) -> bool {
     let rx = end.rx();
-    rx.urgent.load(Acquire) != 0 && rx.urgent_taken.load(Acquire) != 1 && !options::flag(s.slot, options::OOB_INLINE)
+    rx.urgent.load(Acquire) > rx.consumed() && rx.urgent_taken.load(Acquire) != 1
 }
 
 /// Bytes that one read could give (SIOCINQ): up to the mark, not counting the urgent byte.
