@@ -44,6 +44,8 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
     }
     let target = name_both(s, to)?;
     s.slot.set(SlotFlags::PEER);
+    // A fresh connection starts without an old one's error (tcp_connect_init).
+    s.slot.error.store(0, Release);
     s.slot.state.store(state::SYN_SENT, Release);
     if nonblocking {
         s.slot.set(SlotFlags::CONNECT_UNTOLD);
