@@ -71,7 +71,7 @@ pub fn bind(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     let mut space = [0; 128];
     let address = address_in(at, length, &mut space)?;
     if let Ok(name) = Name::parse(address, s.family()) {
-        if !network::carries(&name) && !config::get().isolated && leaves(s) {
+        if !network::carries(&name) && !config::get().isolated && leaves(s) && !inet::dgram::keeps(s, &name) {
             return hand_over(s).and_then(|fd| kernel::bind(fd, address));
         }
     }
@@ -89,7 +89,7 @@ pub fn connect(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     let address = address_in(at, length, &mut space)?;
     if family_of(address) == Some(s.family()) {
         if let Ok(name) = Name::parse(address, s.family()) {
-            if is_kernels(&name) && leaves(s) {
+            if is_kernels(&name) && leaves(s) && !inet::dgram::keeps(s, &name) {
                 if config::get().isolated && !network::is_resolver(&name) {
                     return Err(Errno::ENETUNREACH);
                 }
@@ -249,6 +249,9 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
     }
     let mut space = [0; 128];
     let to = address_in(at, to_length, &mut space)?;
+    if to.is_empty() && s.kind() == libc::SOCK_DGRAM {
+        return Err(Errno::EINVAL);
+    }
     send_one(s, buffer, length, flags, to)
 }
 
@@ -293,11 +296,11 @@ pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Resul
     let mut list = List::new();
     read_list(at, count as usize, Errno::EINVAL, &mut list)?;
     let data = Buffers::new(list.as_slice());
-    if out {
-        return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
-    }
     if data.left() == 0 {
         return Ok(0);
+    }
+    if out {
+        return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
     }
     receive(s, &mut Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 })
 }
@@ -341,7 +344,7 @@ pub fn sendmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
     let mut list = List::new();
     read_list(h.list, h.count, Errno::EMSGSIZE, &mut list)?;
     let mut control = Vec::new();
-    if !h.control.is_null() && h.control_length > 0 {
+    if h.control_length > 0 {
         if h.control_length > 1 << 20 {
             return Err(Errno::ENOBUFS);
         }

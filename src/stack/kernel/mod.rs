@@ -5,11 +5,13 @@
 #![allow(unsafe_code)]
 
 mod epoll;
+mod diag;
 mod files;
 mod sleep;
 mod sockets;
 
 pub use epoll::*;
+pub use diag::*;
 pub use files::*;
 pub use sleep::*;
 pub use sockets::*;

@@ -77,10 +77,10 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: Option<u64>) -> R
     unsafe { sys!(futex, word.as_ptr(), libc::FUTEX_WAIT, expected, time, 0, 0) }.map(drop)
 }
 
-/// futex(2): wakes up to `count` sleepers on the word.
-pub fn futex_wake(word: &AtomicU32, count: u32) {
+/// futex(2): wakes up to `count` sleepers on the word; gives how many.
+pub fn futex_wake(word: &AtomicU32, count: u32) -> usize {
     // SAFETY: the word lives while the reference does.
-    let _ = unsafe { sys!(futex, word.as_ptr(), libc::FUTEX_WAKE, count, 0, 0, 0) };
+    unsafe { sys!(futex, word.as_ptr(), libc::FUTEX_WAKE, count, 0, 0, 0) }.unwrap_or(0)
 }
 
 /// Random bytes (getrandom(2)); zeroes where the kernel has none to give at once.

@@ -41,7 +41,10 @@ fn in_the_way(names: &Names, kind: Kind, me: u32, claim: &Claim) -> Option<Optio
         names.holders(kind, claim.name.port).find(|(n, s)| *n != me && clash(&claim_of(s))).map(|(n, _)| Some(n))
     };
     if kind == Kind::Udp {
-        return holder(Kind::Udp);
+        // The first that overlaps decides (udp_lib_lport_inuse), the latest being the first.
+        let meets = |old: &Claim| conflict::overlap(claim, old) && !(claim.reuse_address && old.reuse_address);
+        let first = names.holders(kind, claim.name.port).find(|(n, s)| *n != me && meets(&claim_of(s)));
+        return first.filter(|(_, s)| clash(&claim_of(s))).map(|(n, _)| Some(n));
     }
     holder(Kind::Tcp)
         .or_else(|| holder(Kind::Accepted))

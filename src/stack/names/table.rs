@@ -62,6 +62,7 @@ impl Names {
         }
         slot.set(SlotFlags::BOUND);
         head.store(number + 1, Release);
+        self.arena.header().name_changed(slot.local().port);
     }
 
     /// Takes a slot out.
@@ -79,6 +80,7 @@ impl Names {
             after.prev_bound.store(prev, Relaxed);
         }
         slot.clear(SlotFlags::BOUND);
+        self.arena.header().name_changed(slot.local().port);
     }
 
     /// The slots that hold a port, the latest first.

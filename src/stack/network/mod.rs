@@ -100,6 +100,10 @@ fn open() -> Result<&'static Arena> {
 /// too long for a sockaddr_un, the address goes through a short-lived descriptor of the directory.
 pub fn with_path<T>(number: u32, slot: &Slot, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
     let kind = if slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32 { "tcp" } else { "udp" };
+    if kind == "udp" {
+        // The names of a datagram socket change while its anchor stays.
+        return with_named(&format!("{kind}-{number}"), act);
+    }
     with_named(&format!("{kind}-{}-{number}", slot.local()), act)
 }
 

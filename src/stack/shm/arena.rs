@@ -65,6 +65,8 @@ pub struct Header {
     pub(super) classes: [Class; 5],
     /// First slot + 1 of each bucket of names: TCP, UDP, and accepted TCP connections.
     pub heads: [[AtomicU32; BUCKETS]; 3],
+    /// How often anything changed among the UDP names of each bucket: senders remember who got their last datagram.
+    name_changes: [AtomicU32; BUCKETS],
     order: AtomicU64,
     /// Names in TIME_WAIT; see `names::timewait`.
     pub time_wait: [[AtomicU64; 4]; 1024],
@@ -75,6 +77,17 @@ pub struct Header {
 const _: () = assert!(size_of::<Header>() < SLOTS_AT);
 
 impl Header {
+    /// How often anything changed among the UDP sockets on a port.
+    #[inline]
+    pub fn name_changes(&self, port: u16) -> u32 {
+        self.name_changes[port as usize % BUCKETS].load(Acquire)
+    }
+
+    /// Something changed among the UDP sockets on a port.
+    pub fn name_changed(&self, port: u16) {
+        self.name_changes[port as usize % BUCKETS].fetch_add(1, Release);
+    }
+
     /// A number that grows with each call.
     pub fn next_order(&self) -> u64 {
         self.order.fetch_add(1, Relaxed)

@@ -158,6 +158,12 @@ impl<'a> Buffers<'a> {
         done
     }
 
+    /// Copies from the buffers into a slice of ours; gives how many bytes came before the end or a bad address.
+    pub fn take_slice(&mut self, into: &mut [u8]) -> usize {
+        // SAFETY: a slice is writable.
+        unsafe { self.take(into.as_mut_ptr(), into.len()) }
+    }
+
     /// Copies a slice of ours into the buffers.
     pub fn put_slice(&mut self, from: &[u8]) -> usize {
         // SAFETY: a slice is readable.

@@ -1,0 +1,165 @@
+//! How a socket comes by its names: bind, connect, the automatic port, and giving them up again.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::sync::atomic::Ordering::*;
+
+use super::lookup::is_v4;
+use super::place::{CHANGES, CONNECTED, MULTICAST_IF};
+use super::{address, changed, cork, lookup, opts, source, state, take_name, LOOPBACK};
+use crate::abi::{family_of, Errno, Name, Result};
+use crate::names::{Kind, Names};
+use crate::shm::{Slot, SlotFlags};
+use crate::socket::Sock;
+
+/// Is it a group, or everybody on this link?
+pub fn is_group(ip: IpAddr) -> bool {
+    ip.to_canonical().is_multicast()
+}
+
+/// 127.255.255.255, or everybody on this link.
+pub fn is_broadcast(ip: IpAddr) -> bool {
+    matches!(ip.to_canonical(), IpAddr::V4(v4) if v4.is_broadcast() || v4 == Ipv4Addr::new(127, 255, 255, 255))
+}
+
+/// Addresses outside of the network that an owned socket may be bound or connected to all the same.
+pub fn keeps(s: &Sock, name: &Name) -> bool {
+    match name.canonical() {
+        IpAddr::V4(v4) if v4.is_multicast() => !s.slot.has(SlotFlags::BOUND) || goes_out_here(s, 0),
+        IpAddr::V4(v4) if v4.is_broadcast() => !opts::flag(s.slot, opts::BROADCAST),
+        IpAddr::V6(v6) => v6.is_multicast(),
+        _ => false,
+    }
+}
+
+/// Do datagrams to a group leave through the loopback interface? `asked` is an interface that was named with one.
+pub fn goes_out_here(s: &Sock, asked: u32) -> bool {
+    let named = [asked, opts::word(s.slot, opts::DEVICE), (s.slot.extra[MULTICAST_IF].load(Acquire) >> 32) as u32];
+    match named.into_iter().find(|index| *index != 0) {
+        Some(index) => index == LOOPBACK,
+        None => s.slot.local().is_loopback() || crate::config::get().isolated,
+    }
+}
+
+/// bind(2) (__inet_bind, __inet6_bind).
+pub fn bind(s: &Sock, given: &[u8]) -> Result<()> {
+    let name = address::for_bind(s, given)?;
+    let _held = s.slot.lock.lock();
+    let ours = name.is_any() || name.is_loopback() || is_group(name.ip) || is_broadcast(name.ip);
+    if !ours && !opts::flag(s.slot, opts::IP_FREEBIND) {
+        return Err(Errno::EADDRNOTAVAIL);
+    }
+    if s.slot.has(SlotFlags::BOUND) {
+        return Err(Errno::EINVAL);
+    }
+    take_name(s, name)?;
+    let locked = if name.is_any() { 0 } else { SlotFlags::ADDRESS_LOCKED };
+    s.slot.set(locked | if name.port != 0 { SlotFlags::PORT_LOCKED } else { 0 });
+    Ok(())
+}
+
+/// Gives a socket without a port an automatic one (inet_autobind).
+#[inline]
+pub fn automatic(s: &Sock) -> Result<()> {
+    if s.slot.has(SlotFlags::BOUND) {
+        return Ok(());
+    }
+    take_automatic(s)
+}
+
+#[cold]
+fn take_automatic(s: &Sock) -> Result<()> {
+    let _held = s.slot.lock.lock();
+    if s.slot.has(SlotFlags::BOUND) {
+        return Ok(());
+    }
+    take_name(s, Name { port: 0, ..s.slot.local() }).map_err(|e| if e == Errno::EADDRINUSE { Errno::EAGAIN } else { e })
+}
+
+/// Reads connect(2)'s address (ip4_datagram_connect, ip6_datagram_connect).
+fn peer_of(s: &Sock, given: &[u8]) -> Result<Name> {
+    let six = s.family() == libc::AF_INET6;
+    if six && family_of(given) == Some(libc::AF_INET) {
+        if opts::flag(s.slot, opts::V6_ONLY) {
+            return Err(Errno::EAFNOSUPPORT);
+        }
+        return Ok(Name::parse(given, libc::AF_INET)?.seen_by(libc::AF_INET6));
+    }
+    let short = if six { 24 } else { 16 };
+    if given.len() < short {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Name { flow: 0, ..Name::parse(given, s.family())? })
+}
+
+/// connect(2).
+pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
+    match family_of(given) {
+        None => return Err(Errno::EINVAL),
+        Some(libc::AF_UNSPEC) => {
+            disconnect(s);
+            return Ok(());
+        }
+        _ => {}
+    }
+    automatic(s)?;
+    let mut to = peer_of(s, given)?;
+    to.ip = source::not_any(s, to.ip);
+    source::reachable(s, &to, false)?;
+    let _held = s.slot.lock.lock();
+    let local = s.slot.local();
+    let old = (local.ip, s.slot.has(SlotFlags::PEER).then(|| s.slot.peer()));
+    if local.is_any() {
+        let ip = match (is_v4(lookup::bits(to.ip)), s.family()) {
+            (true, libc::AF_INET) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            (true, _) => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+            _ => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        rename(s, Name { ip, ..local });
+    }
+    s.slot.set_peer(to);
+    s.slot.set(SlotFlags::PEER);
+    s.slot.state.store(state::ESTABLISHED, Release);
+    if old != (s.slot.local().ip, Some(to)) {
+        s.slot.extra[CONNECTED].store(s.arena.header().next_order() + 1, Release);
+    }
+    changed(s.arena, s.slot);
+    if s.family() == libc::AF_INET {
+        cork::redirect(s)?;
+    }
+    Ok(())
+}
+
+/// Changes the local address. The socket is then the latest among those on its port, as after udp_lib_rehash.
+fn rename(s: &Sock, name: Name) {
+    let names = Names::lock(s.arena);
+    names.remove(s.number);
+    s.slot.set_local(name);
+    names.insert(s.number, Kind::Udp);
+}
+
+/// connect(2) with AF_UNSPEC: what bind(2) chose stays, the rest goes (__udp_disconnect).
+fn disconnect(s: &Sock) {
+    let _held = s.slot.lock.lock();
+    let slot: &Slot = s.slot;
+    slot.clear(SlotFlags::PEER);
+    slot.set_peer(Name::any(s.family()));
+    slot.state.store(state::CLOSE, Release);
+    slot.options[opts::DEVICE].store(0, Relaxed);
+    changed(s.arena, slot);
+    let bound = slot.has(SlotFlags::BOUND);
+    let mut name = slot.local();
+    if !slot.has(SlotFlags::ADDRESS_LOCKED) {
+        name.ip = Name::any(s.family()).ip;
+        if bound && slot.has(SlotFlags::PORT_LOCKED) {
+            rename(s, name);
+        }
+    }
+    if !slot.has(SlotFlags::PORT_LOCKED) {
+        if bound {
+            Names::lock(s.arena).remove(s.number);
+        }
+        name.port = 0;
+        slot.set_local(name);
+    }
+    slot.extra[CHANGES].fetch_add(1, Release);
+}

@@ -1,0 +1,177 @@
+//! Sending (udp_sendmsg, udpv6_sendmsg).
+
+use core::sync::atomic::Ordering::*;
+
+use super::cmsg::{self, Control};
+use super::deliver::{self, Target};
+use super::lookup::{bits, is_v4};
+use super::place::{CHANGES, CORK, SPECIAL, TARGET};
+use super::source::{self, Path, Reach};
+use super::{cache, cork, errors, kernel_side, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
+use crate::abi::{Errno, Result};
+use crate::family::ops::Outgoing;
+use crate::shm::views::Buffers;
+use crate::shm::SlotFlags;
+use crate::socket::Sock;
+
+/// 65535 less the headers of IPv4 and UDP (RFC 768).
+pub const LONGEST_V4: usize = 65507;
+/// 65535 less UDP's header; IPv6 does not count its own (RFC 8200).
+pub const LONGEST_V6: usize = 65527;
+/// UDP_MAX_SEGMENTS.
+const MOST_SEGMENTS: usize = 128;
+/// Flags that change nothing on the way.
+const PLAIN_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CONFIRM;
+const MSG_PROBE: i32 = 0x10;
+
+/// The longest datagram to an address of a family.
+pub fn longest(v4: bool) -> usize {
+    if v4 {
+        LONGEST_V4
+    } else {
+        LONGEST_V6
+    }
+}
+
+/// One attempt to send, which always is the last one: UDP does not wait.
+#[inline]
+pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    if m.flags & !PLAIN_FLAGS == 0 && m.control.is_empty() {
+        if let Some(entry) = cache::find(s, m.to) {
+            let length = m.data.left();
+            let quiet = s.slot.error.load(Relaxed) == 0
+                && !s.slot.has(SlotFlags::SHUT_WR)
+                && s.slot.extra[CORK].load(Relaxed) == 0
+                && s.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_SLOW == 0;
+            if quiet && length <= longest(is_v4(entry.path.packet.destination)) {
+                if let Some(slot) = s.arena.slot(entry.target) {
+                    let target = Target { number: entry.target, slot, generation: entry.generation };
+                    let mut record = deliver::record(&entry.path, length);
+                    let before = m.data;
+                    if deliver::put(s, &target, &mut record, &mut m.data)? {
+                        return Ok(length);
+                    }
+                    m.data = before;
+                }
+            }
+        }
+    }
+    send_slowly(s, m)
+}
+
+#[inline(never)]
+fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    naming::automatic(s)?;
+    let length = m.data.left();
+    let six = s.family() == libc::AF_INET6;
+    if !six && length > 0xffff {
+        return Err(Errno::EMSGSIZE);
+    }
+    if m.flags & libc::MSG_OOB != 0 && !six {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let corked = m.flags & libc::MSG_MORE != 0 || opts::flag(s.slot, opts::UDP_CORK);
+    if cork::pending(s) {
+        return cork::add(s, None, corked, &mut m.data);
+    }
+    let changes = s.slot.extra[CHANGES].load(Acquire);
+    let (to, connected) = source::destination(s, m.to)?;
+    let v4 = is_v4(bits(to.ip));
+    let port_changes = cache::port_changes(s, to.port);
+    let control = if m.control.is_empty() { Control::default() } else { cmsg::parse(m.control, v4, six)? };
+    let path = source::path(s, &to, connected, &control)?;
+    if v4 && length > 0xffff {
+        return Err(Errno::EMSGSIZE);
+    }
+    if m.flags & MSG_PROBE != 0 {
+        m.data.advance(length);
+        return Ok(length);
+    }
+    if length > longest(v4) {
+        errors::too_long(s, &path);
+        return Err(Errno::EMSGSIZE);
+    }
+    told(s)?;
+    if corked && path.reach != Reach::Kernel {
+        return cork::add(s, Some(&path), true, &mut m.data);
+    }
+    let start = m.data;
+    let sent = match path.reach {
+        Reach::Kernel => kernel_side::send(s, m, &to)?,
+        _ => {
+            let segment = control.segment.unwrap_or(opts::word(s.slot, opts::UDP_SEGMENT) as u16) as usize;
+            let keep = |t: &Target| {
+                if m.control.is_empty() {
+                    cache::keep(s, m.to, changes, port_changes, t.number, t.generation, path);
+                }
+            };
+            put_segments(s, &path, segment, &mut m.data, keep)?;
+            length
+        }
+    };
+    errors::stamp_sent(s, &path, &control, start);
+    Ok(sent)
+}
+
+/// What is told before anything is sent: a pending error, then a shutdown (sock_alloc_send_pskb).
+pub fn told(s: &Sock) -> Result<()> {
+    if let Some(error) = errors::take(s.slot) {
+        return Err(error);
+    }
+    if s.slot.has(SlotFlags::SHUT_WR) {
+        return Err(Errno::EPIPE);
+    }
+    Ok(())
+}
+
+/// Sends all of `data`, cut into segments if they are asked for (UDP_SEGMENT).
+fn put_segments(s: &Sock, path: &Path, segment: usize, data: &mut Buffers<'_>, keep: impl Fn(&Target)) -> Result<()> {
+    let length = data.left();
+    if segment == 0 || length <= segment {
+        return put(s, path, length, 0, data, keep);
+    }
+    if length > segment * MOST_SEGMENTS {
+        return Err(Errno::EINVAL);
+    }
+    if path.reach == Reach::One {
+        if let Some(target) = deliver::find(s, &path.packet) {
+            if target.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_GRO != 0 {
+                return put(s, path, length, segment, data, keep);
+            }
+        }
+    }
+    while data.left() > 0 {
+        put(s, path, segment.min(data.left()), 0, data, &keep)?;
+    }
+    Ok(())
+}
+
+/// Sends one datagram, the next `length` bytes of `data`.
+pub fn put(
+    s: &Sock,
+    path: &Path,
+    length: usize,
+    segment: usize,
+    data: &mut Buffers<'_>,
+    keep: impl Fn(&Target),
+) -> Result<()> {
+    if path.reach == Reach::All {
+        return deliver::put_all(s, path, length, data);
+    }
+    let start = *data;
+    for _ in 0..4 {
+        let Some(target) = deliver::find(s, &path.packet) else { break };
+        let mut record = deliver::record(path, length);
+        record.segment = segment as u16;
+        if deliver::put(s, &target, &mut record, data)? {
+            keep(&target);
+            let word = (target.generation as u64) << 32 | (target.number as u64 + 1);
+            s.slot.extra[TARGET].store(word, Relaxed);
+            return Ok(());
+        }
+        *data = start;
+    }
+    data.advance(length);
+    errors::refused(s, path, length, start);
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! A queue of datagrams in a chunk: many producers, many consumers, no lock, and nobody whose death or whose stop in the
+//! middle of an operation is waited for.
+//!
+//! A chunk holds a ring of cells, one cache line for each datagram, and a ring of bytes, handed out in units of 64. A
+//! position is a cell's number together with a unit's; the tail's is where the next datagram goes. A producer claims the
+//! cell at the tail by exchanging its word for one that names the claimant and how many units it takes, and that exchange
+//! alone is the reservation: whoever finds the cell claimed can move the tail on. It then copies and publishes. A consumer
+//! claims a published cell the same way, so each datagram is taken once. Claims of threads that no longer exist are
+//! passed over. A word carries the lap, so no word is mistaken for one of another round; laps start at a number that no
+//! other queue in the same memory began with, so a producer that still believes in a queue long gone cannot claim there.
+//!
+//! A queue that is full goes on in another chunk: its last cell then names it.
+#![allow(unsafe_code)]
+
+mod push;
+mod record;
+mod take;
+#[cfg(test)]
+mod tests;
+
+use core::sync::atomic::{AtomicU64, Ordering::*};
+
+use super::arena::Arena;
+use super::chunk::Chunk;
+
+pub use push::Push;
+pub use record::{Payload, Record, Span};
+pub use take::Found;
+
+/// Payload is handed out in units of this many bytes.
+pub const UNIT: usize = 64;
+/// What a datagram is charged for besides its units (sk_buff and the room around the payload).
+pub const OVERHEAD: u64 = 704;
+
+const CELLS_AT: usize = 256;
+/// Number of cells, by chunk class; a power of two, so that a cell's number may wrap.
+const CELLS: [u32; 5] = [16, 512, 512, 2048, 8192];
+/// A peer that rewrites words as fast as we read them does not keep us here.
+const MAX_ATTEMPTS: u32 = 100_000;
+
+// A cell's word: the state, the number of units or the name of the next chunk, the claimant, the lap.
+const STATE: u64 = 7;
+const DONE: u64 = 0;
+const CLAIMED: u64 = 1;
+const FULL: u64 = 2;
+const TAKEN: u64 = 3;
+const END: u64 = 4;
+const UNITS_AT: u32 = 3;
+const UNITS: u64 = 0x7ff;
+const TID_AT: u32 = 14;
+const TID: u64 = 0x3f_ffff;
+const LAP_AT: u32 = 36;
+const LAP: u64 = 0xfff_ffff;
+
+/// A datagram's cell: the word that says whose it is, and what is told with the datagram.
+#[repr(C, align(64))]
+struct Cell {
+    word: AtomicU64,
+    meta: [AtomicU64; 7],
+}
+
+const _: () = assert!(size_of::<Cell>() == UNIT);
+
+/// The chunk's first lines: the producers' and the consumers' apart.
+#[repr(C)]
+struct Ends {
+    tail: AtomicU64,
+    /// The head as a producer last saw it.
+    head_seen: AtomicU64,
+    _pad: [AtomicU64; 14],
+    head: AtomicU64,
+}
+
+/// A position: a cell's number, which wraps, and a unit's, below twice the number of units.
+type Place = (u32, u32);
+
+/// A queue's chunk.
+#[derive(Clone, Copy)]
+pub struct Queue {
+    arena: &'static Arena,
+    chunk: Chunk,
+    base: *mut u8,
+    cells: u32,
+    units: u32,
+}
+
+impl Queue {
+    /// A new, empty queue in a chunk of a class. None when memory is out.
+    pub fn make(arena: &'static Arena, class: usize) -> Option<Queue> {
+        let queue = Queue::of(arena, Chunk::take(arena, class)?);
+        let first = (arena.header().next_order() as u32).wrapping_add(1).wrapping_mul(queue.cells);
+        let before = queue.lap(first.wrapping_sub(1)) << LAP_AT | DONE;
+        for i in 0..queue.cells {
+            queue.cell(i).word.store(before, Relaxed);
+        }
+        let ends = queue.ends();
+        for word in [&ends.tail, &ends.head, &ends.head_seen] {
+            word.store(pack((first, 0)), Release);
+        }
+        Some(queue)
+    }
+
+    /// The queue in the chunk of this name.
+    #[inline]
+    pub fn open(arena: &'static Arena, name: u32) -> Option<Queue> {
+        Chunk::from_name(name).map(|chunk| Queue::of(arena, chunk))
+    }
+
+    #[inline]
+    fn of(arena: &'static Arena, chunk: Chunk) -> Queue {
+        let cells = CELLS[chunk.class()];
+        let units = ((chunk.size() - CELLS_AT) / UNIT) as u32 - cells;
+        Queue { arena, chunk, base: arena.chunk_bytes(chunk), cells, units }
+    }
+
+    /// The chunk's name.
+    pub fn name(&self) -> u32 {
+        self.chunk.name()
+    }
+
+    /// The chunk's size class.
+    pub fn class(&self) -> usize {
+        self.chunk.class()
+    }
+
+    /// Gives the chunk back. The queue is ended, and nobody is at work in it any more.
+    pub fn give(self) {
+        self.chunk.give(self.arena);
+    }
+
+    #[inline]
+    fn ends(&self) -> &'static Ends {
+        // SAFETY: the chunk is longer than this, aligned to pages, mapped for ever; all fields are atomics.
+        unsafe { &*self.base.cast::<Ends>() }
+    }
+
+    #[inline]
+    fn cell(&self, number: u32) -> &'static Cell {
+        // SAFETY: masked by the number of cells, which lie inside the chunk; made of atomics only.
+        unsafe { &*self.base.add(CELLS_AT).cast::<Cell>().add((number & (self.cells - 1)) as usize) }
+    }
+
+    #[inline]
+    fn payload(&self, unit: u32, length: usize) -> Payload {
+        let size = self.units as usize * UNIT;
+        // SAFETY: behind the cells, inside the chunk.
+        let ring = unsafe { self.base.add(CELLS_AT + self.cells as usize * UNIT) };
+        Payload::new(ring, size, unit as usize * UNIT, length)
+    }
+
+    #[inline]
+    fn lap(&self, cell: u32) -> u64 {
+        (cell >> self.cells.trailing_zeros()) as u64 & LAP
+    }
+
+    /// The place after a datagram of so many units.
+    #[inline]
+    fn after(&self, (cell, unit): Place, units: u32) -> Place {
+        let next = unit + units.min(self.units);
+        (cell.wrapping_add(1), if next >= 2 * self.units { next - 2 * self.units } else { next })
+    }
+
+    #[inline]
+    fn unpack(&self, position: u64) -> Place {
+        let unit = (position >> 32) as u32;
+        (position as u32, if unit < 2 * self.units { unit } else { unit % (2 * self.units) })
+    }
+
+    /// Cells and units from one position to a later one.
+    #[inline]
+    fn distance(&self, from: u64, to: u64) -> (u32, u32) {
+        let ((fc, fu), (tc, tu)) = (self.unpack(from), self.unpack(to));
+        (tc.wrapping_sub(fc), if tu >= fu { tu - fu } else { tu + 2 * self.units - fu })
+    }
+
+    /// What waits in this chunk is charged for.
+    pub fn charged(&self) -> u64 {
+        let ends = self.ends();
+        let (cells, units) = self.distance(ends.head.load(Acquire), ends.tail.load(Acquire));
+        charge(cells.min(self.cells), units.min(self.units))
+    }
+}
+
+#[inline]
+fn pack((cell, unit): Place) -> u64 {
+    cell as u64 | (unit as u64) << 32
+}
+
+#[inline]
+fn charge(cells: u32, units: u32) -> u64 {
+    cells as u64 * OVERHEAD + units as u64 * UNIT as u64
+}
+
+/// How many units a payload takes.
+#[inline]
+fn units_of(length: usize) -> u32 {
+    length.div_ceil(UNIT).max(1).min(u32::MAX as usize) as u32
+}
+
+/// The number of units that a word tells.
+#[inline]
+fn units_in(word: u64) -> u32 {
+    (word >> UNITS_AT & UNITS) as u32
+}
+
+/// The chunk's name that an END word tells.
+#[inline]
+fn next_in(word: u64) -> u32 {
+    (word >> UNITS_AT) as u32
+}

@@ -1,0 +1,182 @@
+//! The producers' side: claim, copy, publish; and the end of a chunk.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::Ordering::*;
+
+use super::{
+    charge, next_in, pack, units_in, units_of, Queue, Record, Span, CLAIMED, DONE, END, FULL, LAP_AT, MAX_ATTEMPTS,
+    STATE, TID, TID_AT, UNIT, UNITS_AT,
+};
+use crate::shm::chunk::NO_CHUNK;
+use crate::shm::lock::tid;
+
+/// How a push ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Push {
+    /// It is in the queue.
+    Done,
+    /// The budget does not admit it.
+    Full,
+    /// The budget would, but the rings have no room: the queue has to go on in another chunk.
+    NoRoom,
+    /// The queue went on in the chunk of this name, or is closed (NO_CHUNK).
+    Moved(u32),
+    /// The chunk is no longer what the caller took it for.
+    Stale,
+    /// The payload could not be read; nothing is in the queue.
+    Fault,
+}
+
+impl Queue {
+    /// Puts a datagram of `record.length` bytes at the end. `budget` is how much may be charged here, `valid` says whether
+    /// the chunk still is the receiver's, and `fill` writes the payload, piece by piece, and says how much it wrote.
+    #[inline]
+    pub fn push(
+        &self,
+        record: &Record,
+        budget: u64,
+        valid: impl Fn() -> bool,
+        fill: impl FnMut(Span) -> usize,
+    ) -> Push {
+        let length = record.length as usize;
+        let need = units_of(length);
+        let ends = self.ends();
+        for _ in 0..MAX_ATTEMPTS {
+            let tail = ends.tail.load(Acquire);
+            let place = self.unpack(tail);
+            let cell = self.cell(place.0);
+            let word = cell.word.load(Acquire);
+            let lap = self.lap(place.0);
+            // Only what was read while the chunk was the receiver's counts: an exchange of it can then succeed in this
+            // queue alone, whatever becomes of the memory meanwhile.
+            if !valid() {
+                return Push::Stale;
+            }
+            if word >> LAP_AT == lap {
+                if word & STATE == END {
+                    return Push::Moved(next_in(word));
+                }
+                self.help(tail, word);
+                continue;
+            }
+            // A word of another lap is free only while the tail is here; a late reader could see one that is ahead.
+            if ends.tail.load(Acquire) != tail {
+                continue;
+            }
+            match self.admit(tail, need, budget) {
+                Push::Done => {}
+                refused => return refused,
+            }
+            let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
+            if cell.word.compare_exchange(word, claim, AcqRel, Relaxed).is_err() {
+                continue;
+            }
+            let next = self.after(place, need);
+            let _ = ends.tail.compare_exchange(tail, pack(next), AcqRel, Relaxed);
+            for (to, value) in cell.meta.iter().zip(record.to_words()) {
+                to.store(value, Relaxed);
+            }
+            let written = self.payload(place.1, length).each(0, length, fill);
+            let whole = written == length;
+            let published = claim - CLAIMED + if whole { FULL } else { DONE };
+            // Sequentially consistent, as the look at the receiver's armed word is that follows. It fails when somebody
+            // took this thread for dead; then the datagram is lost.
+            let _ = cell.word.compare_exchange(claim, published, SeqCst, Relaxed);
+            self.fetch_for_writing(next.0);
+            return if whole { Push::Done } else { Push::Fault };
+        }
+        Push::Full
+    }
+
+    /// Has the next datagram's cell brought here while the program does something else.
+    #[inline]
+    fn fetch_for_writing(&self, number: u32) {
+        let cell = self.cell(number);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint about memory that is mapped.
+        unsafe {
+            use core::arch::x86_64::{_mm_prefetch, _MM_HINT_ET0};
+            _mm_prefetch::<_MM_HINT_ET0>(core::ptr::from_ref(cell).cast::<i8>());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = cell;
+    }
+
+    /// Moves the tail over a cell that was claimed.
+    #[inline]
+    fn help(&self, tail: u64, word: u64) {
+        let next = self.after(self.unpack(tail), units_in(word));
+        let _ = self.ends().tail.compare_exchange(tail, pack(next), AcqRel, Relaxed);
+    }
+
+    /// Is there room for `need` more units at `tail`?
+    #[inline]
+    fn admit(&self, tail: u64, need: u32, budget: u64) -> Push {
+        let ends = self.ends();
+        let look = |head: u64| {
+            let (cells, units) = self.distance(head, tail);
+            // An empty queue takes anything. One cell stays free for the end.
+            if cells != 0 && charge(cells.saturating_add(1), units.saturating_add(need)) > budget {
+                Push::Full
+            } else if cells.saturating_add(2) > self.cells || units.saturating_add(need) > self.units {
+                Push::NoRoom
+            } else {
+                Push::Done
+            }
+        };
+        if look(ends.head_seen.load(Relaxed)) == Push::Done {
+            return Push::Done;
+        }
+        let head = ends.head.load(Acquire);
+        ends.head_seen.store(head, Relaxed);
+        look(head)
+    }
+
+    /// Is what keeps the queue full a datagram that somebody is still at work on? Claims of the dead are given up first.
+    #[cold]
+    pub fn stuck(&self) -> bool {
+        self.heal() && self.readable() == Ok(false)
+    }
+
+    /// The chunk that the queue goes on in.
+    pub fn next(&self) -> Option<u32> {
+        let (number, _) = self.unpack(self.ends().tail.load(Acquire));
+        let word = self.cell(number).word.load(Acquire);
+        (word >> LAP_AT == self.lap(number) && word & STATE == END).then(|| next_in(word))
+    }
+
+    /// The tail's position: it changes with every datagram.
+    pub fn tail(&self) -> u64 {
+        self.ends().tail.load(Acquire)
+    }
+
+    /// Does a datagram of this length fit into an empty chunk of this class at all?
+    pub fn fits(class: usize, length: usize) -> bool {
+        let bytes = crate::shm::CLASS_SIZES[class] - super::CELLS_AT - super::CELLS[class] as usize * UNIT;
+        units_of(length) as usize * UNIT <= bytes
+    }
+
+    /// Ends this chunk: the queue goes on in the chunk `next`, or nowhere. Gives the name that stands there, which is
+    /// another if somebody else ended it before.
+    pub fn end(&self, next: u32) -> u32 {
+        let ends = self.ends();
+        for _ in 0..MAX_ATTEMPTS {
+            let tail = ends.tail.load(Acquire);
+            let (number, _) = self.unpack(tail);
+            let cell = self.cell(number);
+            let word = cell.word.load(Acquire);
+            if word >> LAP_AT == self.lap(number) {
+                if word & STATE == END {
+                    return next_in(word);
+                }
+                self.help(tail, word);
+            } else if ends.tail.load(Acquire) == tail {
+                let end = self.lap(number) << LAP_AT | (next as u64) << UNITS_AT | END;
+                if cell.word.compare_exchange(word, end, AcqRel, Relaxed).is_ok() {
+                    return next;
+                }
+            }
+        }
+        NO_CHUNK
+    }
+}

@@ -1,0 +1,189 @@
+//! What is told with a datagram, as words, and its payload as the pieces that the ring of bytes makes of it.
+#![allow(unsafe_code)]
+
+use crate::shm::views::Buffers;
+
+/// What is told with a datagram. Addresses are 128 bits, IPv4 ones v4-mapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Where it came from.
+    pub source: u128,
+    /// Where it was sent to.
+    pub destination: u128,
+    /// The time of delivery, CLOCK_REALTIME in nanoseconds; 0 when nobody asked.
+    pub time_ns: u64,
+    /// The sender's port.
+    pub source_port: u16,
+    /// The port that it was sent to.
+    pub port: u16,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// The payload's length.
+    pub length: u32,
+    /// How many datagrams were dropped before this one; the top bit is lost.
+    pub drops: u32,
+    /// Free for the user of the queue.
+    pub flags: u16,
+    /// The size of the segments that it is made of (UDP_GRO), or 0.
+    pub segment: u16,
+}
+
+/// The bits that hold a length.
+const LENGTH: u64 = 0x1_ffff;
+
+impl Record {
+    #[inline]
+    pub(super) fn to_words(self) -> [u64; 7] {
+        [
+            (self.source >> 64) as u64,
+            self.source as u64,
+            (self.destination >> 64) as u64,
+            self.destination as u64,
+            self.time_ns,
+            self.source_port as u64
+                | (self.tos as u64) << 16
+                | (self.ttl as u64) << 24
+                | (self.length as u64 & LENGTH) << 32
+                | (self.drops as u64 >> 16) << 49,
+            self.drops as u64 & 0xffff
+                | (self.flags as u64) << 16
+                | (self.segment as u64) << 32
+                | (self.port as u64) << 48,
+        ]
+    }
+
+    #[inline]
+    pub(super) fn from_words(w: [u64; 7]) -> Record {
+        Record {
+            source: (w[0] as u128) << 64 | w[1] as u128,
+            destination: (w[2] as u128) << 64 | w[3] as u128,
+            time_ns: w[4],
+            source_port: w[5] as u16,
+            tos: (w[5] >> 16) as u8,
+            ttl: (w[5] >> 24) as u8,
+            length: (w[5] >> 32 & LENGTH) as u32,
+            drops: ((w[5] >> 49) as u32) << 16 | w[6] as u16 as u32,
+            flags: (w[6] >> 16) as u16,
+            segment: (w[6] >> 32) as u16,
+            port: (w[6] >> 48) as u16,
+        }
+    }
+}
+
+/// A piece of memory of the arena that a queue hands to one user at a time. The bytes may change under a reader all the
+/// same when a peer does not keep to that, so they are only ever copied.
+pub struct Span {
+    at: *mut u8,
+    length: usize,
+}
+
+impl Span {
+    /// The length.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Is it empty?
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Writes bytes of ours; gives how many.
+    #[inline]
+    pub fn write(&self, bytes: &[u8]) -> usize {
+        let n = bytes.len().min(self.length);
+        // SAFETY: a span lies inside the arena, which is mapped for ever.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, n) };
+        n
+    }
+
+    /// Reads into memory of ours; gives how many bytes.
+    #[inline]
+    pub fn read(&self, into: &mut [u8]) -> usize {
+        let n = into.len().min(self.length);
+        // SAFETY: as above.
+        unsafe { core::ptr::copy_nonoverlapping(self.at, into.as_mut_ptr(), n) };
+        n
+    }
+
+    /// Fills it from the program's buffers; gives how many bytes came before their end or a bad address.
+    #[inline]
+    pub fn take(&self, from: &mut Buffers<'_>) -> usize {
+        // SAFETY: as above.
+        unsafe { from.take(self.at, self.length) }
+    }
+
+    /// Copies it into the program's buffers; gives how many bytes went before their end or a bad address.
+    #[inline]
+    pub fn put(&self, into: &mut Buffers<'_>) -> usize {
+        // SAFETY: as above.
+        unsafe { into.put(self.at, self.length) }
+    }
+
+    /// Fills it from a payload; gives how many bytes.
+    pub fn copy(&self, from: &Payload, offset: usize) -> usize {
+        let mut done = 0;
+        from.each(offset, self.length, |piece| {
+            // SAFETY: both lie inside the arena; `each` gives no more than was asked for.
+            unsafe { core::ptr::copy(piece.at, self.at.add(done), piece.length) };
+            done += piece.length;
+            piece.length
+        })
+    }
+}
+
+/// A datagram's payload, in up to two pieces.
+#[derive(Clone, Copy)]
+pub struct Payload {
+    ring: *mut u8,
+    size: usize,
+    at: usize,
+    length: usize,
+}
+
+impl Payload {
+    /// `length` bytes from `at` on, both brought inside the ring of `size` bytes at `ring`, which stays mapped for ever.
+    pub(super) fn new(ring: *mut u8, size: usize, at: usize, length: usize) -> Payload {
+        let at = if at < size { at } else { at % size };
+        Payload { ring, size, at, length: length.min(size) }
+    }
+
+    /// The length.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Hands the bytes from `offset` on, at most `n`, to `piece`, in up to two pieces; it says how many it took of each.
+    #[inline]
+    pub fn each(&self, offset: usize, n: usize, mut piece: impl FnMut(Span) -> usize) -> usize {
+        let n = n.min(self.length.saturating_sub(offset));
+        let start = self.at + offset.min(self.length);
+        let at = if start < self.size { start } else { start - self.size };
+        let first = n.min(self.size - at);
+        // SAFETY: `at` lies inside the ring.
+        let took = piece(Span { at: unsafe { self.ring.add(at) }, length: first });
+        if took < first || first == n {
+            return took;
+        }
+        took + piece(Span { at: self.ring, length: n - first })
+    }
+
+    /// Copies bytes from `offset` on into memory of ours; gives how many.
+    pub fn copy(&self, offset: usize, into: &mut [u8]) -> usize {
+        let mut done = 0;
+        self.each(offset, into.len(), |piece| {
+            let n = piece.read(&mut into[done..]);
+            done += n;
+            n
+        })
+    }
+}
