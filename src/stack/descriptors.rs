@@ -166,6 +166,7 @@ pub fn sent(fd: i32, going: bool) {
     if let Some(s) = fdtable::get(fd) {
         if going {
             s.slot.refs.fetch_add(1, AcqRel);
+            s.slot.set(SlotFlags::SHARED);
         } else {
             let _ = s.slot.refs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
         }

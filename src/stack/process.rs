@@ -53,3 +53,18 @@ pub fn memory() -> Memory {
         _ => Memory::Borrowed,
     }
 }
+
+extern "C" {
+    /// glibc's word of whether the process never had a second thread (2.32 and later).
+    static __libc_single_threaded: core::ffi::c_char;
+}
+
+/// Is this thread the only one that can use the socket: the process' only thread, and no other process holds it?
+#[inline]
+pub fn alone(slot: &crate::shm::Slot) -> bool {
+    #[allow(unsafe_code)]
+    // SAFETY: glibc's, a byte that is only ever read as such; a stale value is one from before a thread was made, when
+    // this thread was alone.
+    let single = unsafe { core::ptr::addr_of!(__libc_single_threaded).read_volatile() } != 0;
+    single && !slot.has(crate::shm::SlotFlags::SHARED)
+}

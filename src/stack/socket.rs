@@ -167,6 +167,7 @@ pub fn adopt(fd: i32) -> Option<Sock> {
     });
     let (number, slot) = found?;
     fdtable::set(fd, number);
+    slot.set(SlotFlags::SHARED);
     crate::signal::arm_faults();
     Some(Sock { fd, number, slot, arena })
 }

@@ -81,11 +81,11 @@ struct Flow {
 }
 
 fn flow(way: &Direction, segment: u64) -> Flow {
-    let held_back = way.corked.load(Acquire) as u64;
+    let held_back = way.shared.corked.load(Acquire) as u64;
     let delivered = way.written().saturating_sub(held_back);
     // A write that is longer than a segment is several of them.
-    let segments = way.segments.load(Relaxed).max(delivered.div_ceil(segment));
-    Flow { delivered, held_back, segments, last_ms: way.written_ms.load(Relaxed) }
+    let segments = way.segments().max(delivered.div_ceil(segment));
+    Flow { delivered, held_back, segments, last_ms: way.probed_ms() }
 }
 
 /// The 280 bytes.
@@ -125,12 +125,12 @@ fn connected(info: &mut Info, s: &Sock, end: &End) {
     info.put(at::RCV_MSS, segment);
     info.put(at::ADVMSS, segment);
     // The window is the only thing that holds a sender up.
-    info.put(at::SND_CWND, (tx.capacity.load(Relaxed) / segment).max(1));
-    info.put(at::RCV_SSTHRESH, rx.capacity.load(Relaxed));
-    info.put(at::RCV_SPACE, rx.capacity.load(Relaxed));
+    info.put(at::SND_CWND, (tx.shared.capacity.load(Relaxed) / segment).max(1));
+    info.put(at::RCV_SSTHRESH, rx.shared.capacity.load(Relaxed));
+    info.put(at::RCV_SPACE, rx.shared.capacity.load(Relaxed));
     info.put(at::SND_WND, tx.room());
     info.put(at::RCV_WND, rx.room());
-    let rtt_us = tx.rtt_ns.load(Relaxed) / 1000;
+    let rtt_us = tx.shared.rtt_ns.load(Relaxed) / 1000;
     info.put(at::RTT, rtt_us);
     info.put(at::MIN_RTT, rtt_us);
     let since = |ms: u64| if ms == 0 { 0 } else { (kernel::now_ns() / 1_000_000).saturating_sub(ms) };

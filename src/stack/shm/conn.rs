@@ -7,55 +7,85 @@ use super::chunk::{Chunk, NO_CHUNK};
 use super::lock::ShmLock;
 use crate::abi::{Name, NAME_WORDS};
 
-/// One direction of a connection. The lines are grouped by who writes them, one cache line each, so that the producer's
-/// stores do not take the line that the consumer works on (figures: false sharing costs a factor of 4).
-#[repr(C, align(64))]
+/// One direction of a connection. Fields are grouped into cache lines by who writes them and who looks at them: what the
+/// far side polls stands alone, so that this side's lock and notes never wait for a line that is being polled (figures:
+/// false sharing costs a factor of 4).
+#[repr(C)]
 pub struct Direction {
-    /// Stream position up to which bytes are there. Only the producer's side writes this line.
+    /// The producer's word to the consumer.
+    pub sent: Sent,
+    /// The consumer's word to the producer.
+    pub taken: Taken,
+    pub(super) producer: Producer,
+    pub(super) consumer: Consumer,
+    /// What both change now and then.
+    pub shared: Shared,
+}
+
+/// The line that the consumer polls.
+#[repr(C, align(64))]
+pub struct Sent {
+    /// Stream position up to which bytes are there.
     pub(super) tail: AtomicU64,
-    pub(super) producer: ShmLock,
-    pub(super) producer_chunk: AtomicU32,
-    pub(super) producer_base: AtomicU64,
-    pub(super) head_seen: AtomicU64,
     /// The end of the stream was sent (FIN).
     pub fin: AtomicU32,
+    /// A position whose way is being timed, and when it was written; 0 when none is. See [`Direction::probe`].
+    probe: AtomicU64,
+    probe_ns: AtomicU64,
+}
+
+/// The line that the producer polls when the ring is full.
+#[repr(C, align(64))]
+pub struct Taken {
+    /// Stream position up to which bytes were taken.
+    pub(super) head: AtomicU64,
+}
+
+/// The producer's own notes.
+#[repr(C, align(64))]
+pub(super) struct Producer {
+    pub lock: ShmLock,
+    pub chunk: AtomicU32,
+    pub base: AtomicU64,
+    pub head_seen: AtomicU64,
+    /// Writes, for TCP_INFO and to choose which are timed.
+    pub segments: AtomicU64,
+}
+
+/// The consumer's own notes.
+#[repr(C, align(64))]
+pub(super) struct Consumer {
+    pub lock: ShmLock,
+    pub chunk: AtomicU32,
+    pub base: AtomicU64,
+    pub tail_seen: AtomicU64,
+    /// Waits in a row without a write of this end in between.
+    pub waits: AtomicU32,
+}
+
+/// What both sides look at and rarely change.
+#[repr(C, align(64))]
+pub struct Shared {
     /// Ring the consumer's bell: it sleeps or is watched. Set by the consumer, cleared by whoever rings.
     pub reader_armed: AtomicU32,
-    /// Milliseconds of the monotonic clock at the last write.
-    pub written_ms: AtomicU64,
-    /// How often the producer found no room.
-    full: AtomicU32,
-    _pad0: [AtomicU32; 3],
-
-    /// Stream position up to which bytes were taken. Only the consumer's side writes this line.
-    pub(super) head: AtomicU64,
-    pub(super) consumer: ShmLock,
-    pub(super) consumer_chunk: AtomicU32,
-    pub(super) consumer_base: AtomicU64,
-    pub(super) tail_seen: AtomicU64,
-    /// The receiver was told of the end of the stream.
-    pub fin_read: AtomicU32,
     /// Ring the producer's bell: it sleeps or is watched.
     pub writer_armed: AtomicU32,
-    /// Milliseconds of the monotonic clock at the last read.
-    pub read_ms: AtomicU64,
-    _pad1: [AtomicU32; 4],
-
     /// Position + 1 of the urgent byte (RFC 6093); 0 for none.
     pub urgent: AtomicU64,
     /// The urgent byte was taken with MSG_OOB.
     pub urgent_taken: AtomicU32,
     /// Bytes that TCP_CORK or MSG_MORE hold back: the consumer sees the stream up to `tail - corked`.
     pub corked: AtomicU32,
-    /// How many bytes may wait in this direction: SO_SNDBUF of the one end and SO_RCVBUF of the other.
-    pub capacity: AtomicU64,
-    /// How long a write took to be read, smoothed, in nanoseconds.
-    pub rtt_ns: AtomicU64,
-    /// send calls, for TCP_INFO.
-    pub segments: AtomicU64,
     /// When bytes were first held back, in milliseconds of the monotonic clock.
     pub corked_ms: AtomicU64,
-    _pad2: [AtomicU64; 2],
+    /// How many bytes may wait in this direction: SO_SNDBUF of the one end and SO_RCVBUF of the other.
+    pub capacity: AtomicU64,
+    /// How often the producer found no room.
+    full: AtomicU32,
+    /// The receiver was told of the end of the stream.
+    pub fin_read: AtomicU32,
+    /// How long a timed write took to be read, in nanoseconds.
+    pub rtt_ns: AtomicU64,
 }
 
 /// In [`EndState::closed`]: the last descriptor of the end was closed.
@@ -78,6 +108,9 @@ pub struct EndState {
     pub reuse: AtomicU32,
     _pad: [AtomicU32; 11],
 }
+
+/// One write in this many is timed.
+const TIMED: u64 = 1024;
 
 /// In [`Conn::mode`]: bytes go through the anchors instead of rings.
 pub const PLAIN: u32 = 1;
@@ -104,8 +137,8 @@ pub struct Conn {
     pub ways: [Direction; 2],
 }
 
-const _: () = assert!(core::mem::size_of::<Direction>() == 192);
-const _: () = assert!(core::mem::size_of::<Conn>() == 64 + 64 + 128 + 384);
+const _: () = assert!(core::mem::size_of::<Direction>() == 320);
+const _: () = assert!(core::mem::size_of::<Conn>() == 64 + 64 + 128 + 640);
 
 /// One side of a connection, with everything that this side uses.
 #[derive(Clone, Copy)]
@@ -214,46 +247,97 @@ impl Conn {
 }
 
 impl Direction {
+    /// The reader waits once more without having answered: gives how often in a row.
+    #[inline]
+    pub fn count_wait(&self) -> u32 {
+        let waits = self.consumer.waits.load(Relaxed).saturating_add(1);
+        self.consumer.waits.store(waits, Relaxed);
+        waits
+    }
+
+    /// The reader answered.
+    #[inline]
+    pub fn answered(&self) {
+        if self.consumer.waits.load(Relaxed) != 0 {
+            self.consumer.waits.store(0, Relaxed);
+        }
+    }
+
+    /// Writes so far.
+    pub fn segments(&self) -> u64 {
+        self.producer.segments.load(Relaxed)
+    }
+
+    /// When the last timed write was, in milliseconds of the monotonic clock.
+    pub fn probed_ms(&self) -> u64 {
+        self.sent.probe_ns.load(Relaxed) / 1_000_000
+    }
+
+    /// Times one write in many: the clock costs more than a small write.
+    #[inline]
+    pub(super) fn probe(&self, tail: u64) {
+        let count = self.producer.segments.load(Relaxed).wrapping_add(1);
+        self.producer.segments.store(count, Relaxed);
+        if count % TIMED == 1 {
+            self.sent.probe_ns.store(crate::kernel::now_ns(), Relaxed);
+            self.sent.probe.store(tail, Relaxed);
+        }
+    }
+
+    /// The consumer got as far as `head`: if that is what is being timed, notes how long it took.
+    #[inline]
+    pub(super) fn probed(&self, head: u64) {
+        let probe = self.sent.probe.load(Relaxed);
+        if probe != 0 && head >= probe {
+            let took = crate::kernel::now_ns().saturating_sub(self.sent.probe_ns.load(Relaxed));
+            self.shared.rtt_ns.store(took, Relaxed);
+            self.sent.probe.store(0, Relaxed);
+        }
+    }
+
     /// The producer found no room: whoever watches for room has an edge coming.
     pub fn count_full(&self) {
-        self.full.fetch_add(1, AcqRel);
+        self.shared.full.fetch_add(1, AcqRel);
     }
 
     /// How often the producer found no room.
     pub fn full_count(&self) -> u64 {
-        self.full.load(Acquire) as u64
+        self.shared.full.load(Acquire) as u64
     }
 
     /// Counts bytes that went through the anchors instead of the ring, so that both ways share their arithmetic.
     pub fn count_written(&self, n: usize) {
-        self.tail.fetch_add(n as u64, AcqRel);
+        self.sent.tail.fetch_add(n as u64, AcqRel);
     }
 
     /// Counts bytes that were read from the anchor.
     pub fn count_read(&self, n: usize) {
-        self.head.fetch_add(n as u64, AcqRel);
+        self.taken.head.fetch_add(n as u64, AcqRel);
     }
 
     fn start(&self, chunk: u32) {
-        for counter in [&self.tail, &self.producer_base, &self.head_seen, &self.head, &self.consumer_base, &self.tail_seen] {
-            counter.store(0, Relaxed);
-        }
-        for word in [&self.fin, &self.reader_armed, &self.fin_read, &self.writer_armed, &self.urgent_taken, &self.corked] {
-            word.store(0, Relaxed);
-        }
-        for wide in [&self.written_ms, &self.read_ms, &self.urgent, &self.rtt_ns, &self.segments, &self.corked_ms] {
+        let (sent, taken, shared) = (&self.sent, &self.taken, &self.shared);
+        let (producer, consumer) = (&self.producer, &self.consumer);
+        let positions =
+            [&sent.tail, &taken.head, &producer.base, &producer.head_seen, &consumer.base, &consumer.tail_seen];
+        let wides = [&shared.urgent, &shared.corked_ms, &shared.capacity, &shared.rtt_ns, &sent.probe, &sent.probe_ns];
+        for wide in positions.into_iter().chain(wides).chain([&producer.segments]) {
             wide.store(0, Relaxed);
         }
-        self.capacity.store(0, Relaxed);
-        self.producer.reset();
-        self.consumer.reset();
-        self.producer_chunk.store(chunk, Relaxed);
-        self.consumer_chunk.store(chunk, Relaxed);
+        consumer.waits.store(0, Relaxed);
+        let words = [&sent.fin, &shared.reader_armed, &shared.writer_armed, &shared.urgent_taken, &shared.corked];
+        for word in words.into_iter().chain([&shared.full, &shared.fin_read]) {
+            word.store(0, Relaxed);
+        }
+        producer.lock.reset();
+        consumer.lock.reset();
+        producer.chunk.store(chunk, Relaxed);
+        consumer.chunk.store(chunk, Relaxed);
     }
 
     /// Gives back the chunks from the one being read to the one being written.
     fn free(&self, arena: &'static Arena) {
-        let mut name = self.consumer_chunk.swap(NO_CHUNK, AcqRel);
+        let mut name = self.consumer.chunk.swap(NO_CHUNK, AcqRel);
         // Bounded: a spoilt chain must not keep us here.
         for _ in 0..64 {
             let Some(chunk) = Chunk::from_name(name) else { break };
@@ -261,6 +345,6 @@ impl Direction {
             name = if meta.end.load(Acquire) == u64::MAX { NO_CHUNK } else { meta.next.load(Acquire) };
             chunk.give(arena);
         }
-        self.producer_chunk.store(NO_CHUNK, Release);
+        self.producer.chunk.store(NO_CHUNK, Release);
     }
 }

@@ -62,6 +62,16 @@ impl ShmLock {
         Locked { lock: self, taken_over, _critical: critical }
     }
 
+    /// Takes the lock, unless the caller is alone: then nobody can be in the way, and only signals have to wait.
+    #[inline]
+    pub fn lock_unless(&self, alone: bool) -> (Option<Locked<'_>>, Option<signal::Critical>) {
+        if alone {
+            (None, Some(signal::critical()))
+        } else {
+            (Some(self.lock()), None)
+        }
+    }
+
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> Option<Locked<'_>> {

@@ -19,5 +19,5 @@ pub use chunk::{Chunk, CLASS_SIZES, NO_CHUNK};
 pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{set_forked, tid, Locked, ShmLock};
 pub use queue::{Found, Payload, Push, Queue, Record, Span};
-pub use ring::{Corrupt, MAX_BUFFERED};
+pub use ring::{Corrupt, Take, MAX_BUFFERED};
 pub use slot::{Slot, SlotFlags, OPTION_WORDS};

@@ -26,69 +26,83 @@ impl From<Corrupt> for Errno {
     }
 }
 
+/// How to take bytes.
+#[derive(Clone, Copy)]
+pub struct Take {
+    /// How many at most.
+    pub want: usize,
+    /// Leave them there (MSG_PEEK).
+    pub peek: bool,
+    /// Throw them away (MSG_TRUNC).
+    pub discard: bool,
+    /// The stream position to stop at.
+    pub limit: u64,
+}
+
 impl Direction {
     /// Bytes that wait, held-back ones included. Any garbage gives a number, so callers bound what they do with it.
     #[inline]
     pub fn buffered(&self) -> u64 {
         {
-        let head = self.head.load(Acquire);
-        self.tail.load(Acquire).saturating_sub(head)
+        let head = self.taken.head.load(Acquire);
+        self.sent.tail.load(Acquire).saturating_sub(head)
         }
     }
 
     /// The position up to which bytes were written.
     pub fn written(&self) -> u64 {
-        self.tail.load(Acquire)
+        self.sent.tail.load(Acquire)
     }
 
     /// The position up to which bytes were read.
     #[inline]
     pub fn consumed(&self) -> u64 {
-        self.head.load(Acquire)
+        self.taken.head.load(Acquire)
     }
 
     /// Bytes that may still be written before the direction is full.
     pub fn room(&self) -> u64 {
-        self.capacity.load(Relaxed).min(MAX_BUFFERED).saturating_sub(self.buffered())
+        self.shared.capacity.load(Relaxed).min(MAX_BUFFERED).saturating_sub(self.buffered())
     }
 
     /// Offers room for up to `want` bytes to `fill`, piece by piece, which says how many it wrote into each (fewer than
     /// offered ends it). Gives the number of bytes that were published; 0 when there is no room.
     ///
-    /// The caller holds the producer's lock through [`Direction::produce`] itself.
+    /// `alone` promises that no other thread anywhere produces here (see `process::alone`): no lock is taken then.
     pub fn produce(
         &self,
         arena: &'static Arena,
+        alone: bool,
         want: usize,
         mut fill: impl FnMut(*mut u8, usize) -> usize,
     ) -> Result<usize> {
-        let _held = self.producer.lock();
+        let _held = self.producer.lock.lock_unless(alone);
         let mut done = 0;
-        let mut tail = self.tail.load(Relaxed);
-        let capacity = self.capacity.load(Relaxed).min(MAX_BUFFERED);
+        let mut tail = self.sent.tail.load(Relaxed);
+        let capacity = self.shared.capacity.load(Relaxed).min(MAX_BUFFERED);
         while done < want {
-            let mut chunk = Chunk::from_name(self.producer_chunk.load(Relaxed)).ok_or(Corrupt)?;
+            let mut chunk = Chunk::from_name(self.producer.chunk.load(Relaxed)).ok_or(Corrupt)?;
             // A holder that died between closing a chunk and entering the next one left this to us.
             let end = chunk.meta(arena).end.load(Relaxed);
             if end != u64::MAX {
                 chunk = Chunk::from_name(chunk.meta(arena).next.load(Relaxed)).ok_or(Corrupt)?;
-                self.producer_base.store(end, Relaxed);
-                self.producer_chunk.store(chunk.name(), Release);
+                self.producer.base.store(end, Relaxed);
+                self.producer.chunk.store(chunk.name(), Release);
             }
-            let base = self.producer_base.load(Relaxed);
+            let base = self.producer.base.load(Relaxed);
             let size = chunk.size() as u64;
-            let mut head = self.head_seen.load(Relaxed);
+            let mut head = self.producer.head_seen.load(Relaxed);
             let wanted = (want - done) as u64;
             let room = |head: u64| -> u64 {
                 let in_chunk = size.saturating_sub(tail.wrapping_sub(head.max(base)));
                 in_chunk.min(capacity.saturating_sub(tail.wrapping_sub(head)))
             };
             if room(head) < wanted {
-                head = self.head.load(Acquire);
+                head = self.taken.head.load(Acquire);
                 if head > tail {
                     return Err(Corrupt.into());
                 }
-                self.head_seen.store(head, Relaxed);
+                self.producer.head_seen.store(head, Relaxed);
             }
             let buffered = tail - head.min(tail);
             let free = room(head);
@@ -110,10 +124,13 @@ impl Direction {
             let wrote = fill(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
             tail += wrote as u64;
             done += wrote;
-            self.tail.store(tail, Release);
+            self.sent.tail.store(tail, Release);
             if wrote < n {
                 break;
             }
+        }
+        if done > 0 {
+            self.probe(tail);
         }
         Ok(done)
     }
@@ -127,40 +144,39 @@ impl Direction {
         let meta = from.meta(arena);
         meta.next.store(to.name(), Relaxed);
         meta.end.store(tail, Release);
-        self.producer_base.store(tail, Relaxed);
-        self.producer_chunk.store(to.name(), Release);
+        self.producer.base.store(tail, Relaxed);
+        self.producer.chunk.store(to.name(), Release);
         true
     }
 
     /// Hands up to `want` waiting bytes to `drain`, piece by piece, which says how many it took of each (fewer than
-    /// offered ends it). `skip` bytes are passed over first; with `peek` nothing is consumed. `limit` is the position
-    /// that reading must not pass. Gives the number of bytes taken.
+    /// offered ends it); with `peek` nothing is consumed. `limit` is the position
+    /// that reading must not pass. Gives the number of bytes taken. `alone` as for [`Direction::produce`].
     pub fn consume(
         &self,
         arena: &'static Arena,
-        want: usize,
-        peek: bool,
-        limit: u64,
+        alone: bool,
+        Take { want, peek, limit, .. }: Take,
         mut drain: impl FnMut(*const u8, usize) -> usize,
     ) -> Result<usize> {
-        let _held = self.consumer.lock();
+        let _held = self.consumer.lock.lock_unless(alone);
         let mut done = 0;
-        let mut head = self.head.load(Relaxed);
-        let mut chunk = Chunk::from_name(self.consumer_chunk.load(Relaxed)).ok_or(Corrupt)?;
-        let mut base = self.consumer_base.load(Relaxed);
+        let mut head = self.taken.head.load(Relaxed);
+        let mut chunk = Chunk::from_name(self.consumer.chunk.load(Relaxed)).ok_or(Corrupt)?;
+        let mut base = self.consumer.base.load(Relaxed);
         while done < want {
-            let mut tail = self.tail_seen.load(Relaxed);
+            let mut tail = self.consumer.tail_seen.load(Relaxed);
             if tail.wrapping_sub(head).wrapping_sub(1) >= MAX_BUFFERED {
-                tail = self.tail.load(Acquire);
-                self.tail_seen.store(tail, Relaxed);
+                tail = self.sent.tail.load(Acquire);
+                self.consumer.tail_seen.store(tail, Relaxed);
             }
             let ready = tail.min(limit).saturating_sub(head);
             if ready == 0 {
-                let fresh = self.tail.load(Acquire);
+                let fresh = self.sent.tail.load(Acquire);
                 if fresh == tail || limit <= head {
                     break;
                 }
-                self.tail_seen.store(fresh, Relaxed);
+                self.consumer.tail_seen.store(fresh, Relaxed);
                 continue;
             }
             let end = chunk.meta(arena).end.load(Acquire);
@@ -170,8 +186,8 @@ impl Direction {
                 }
                 let next = Chunk::from_name(chunk.meta(arena).next.load(Relaxed)).ok_or(Corrupt)?;
                 if !peek {
-                    self.consumer_base.store(head, Relaxed);
-                    self.consumer_chunk.store(next.name(), Release);
+                    self.consumer.base.store(head, Relaxed);
+                    self.consumer.chunk.store(next.name(), Release);
                     chunk.give(arena);
                 }
                 (chunk, base) = (next, head);
@@ -189,11 +205,14 @@ impl Direction {
             head += took as u64;
             done += took;
             if !peek {
-                self.head.store(head, Release);
+                self.taken.head.store(head, Release);
             }
             if took < n {
                 break;
             }
+        }
+        if !peek && done > 0 {
+            self.probed(head);
         }
         Ok(done)
     }

@@ -28,7 +28,7 @@ fn size(s: &Sock, place: usize, way: fn(&crate::shm::End) -> &'static Direction,
         return set as i32;
     }
     // A direction holds what both ends' buffers hold together.
-    let grown = s.end().map_or(0, |e| way(&e).capacity.load(Relaxed) / 2);
+    let grown = s.end().map_or(0, |e| way(&e).shared.capacity.load(Relaxed) / 2);
     system::get(default).max(grown.min(i32::MAX as u64) as i32)
 }
 
@@ -115,7 +115,7 @@ pub fn memory(s: &Sock, room: &Room) -> Result<()> {
     let (mut received, mut unsent) = (0, 0);
     if let Some(end) = s.end() {
         received = end.rx().buffered().min(u32::MAX as u64) as u32;
-        unsent = end.tx().corked.load(Acquire);
+        unsent = end.tx().shared.corked.load(Acquire);
     }
     let words = [received, receive_buffer(s)? as u32, 0, send_buffer(s)? as u32, 0, unsent, 0, 0, 0];
     let mut bytes = [0u8; 36];

@@ -39,8 +39,8 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
     s.slot.set(bits);
     let Some(end) = s.end() else { return Ok(()) };
     let carrier = transport::of(&end);
-    if bits & SlotFlags::SHUT_WR != 0 && end.tx().fin.load(Acquire) == 0 {
-        end.tx().corked.store(0, Release);
+    if bits & SlotFlags::SHUT_WR != 0 && end.tx().sent.fin.load(Acquire) == 0 {
+        end.tx().shared.corked.store(0, Release);
         carrier.end_of_stream(s, &end);
     }
     if s.slot.has(SlotFlags::SHUT_RD | SlotFlags::SHUT_WR) {
@@ -115,7 +115,7 @@ pub fn disconnect(s: &Sock) -> Result<()> {
 
 /// Tells the other end of a reset; what it makes of it depends on whether it saw our end of stream before.
 fn reset_far(end: &End) {
-    let error = if end.tx().fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
+    let error = if end.tx().sent.fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
     if end.far().was_reset.swap(1, AcqRel) == 0 {
         end.far().reset.store(error.raw(), Release);
     }
@@ -141,23 +141,23 @@ fn leave(s: &Sock, reset: bool) {
     let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
     let reuse = bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(s.slot, *o) as u32) << i);
     end.own().reuse.store(reuse, Relaxed);
-    tx.corked.store(0, Release);
-    let over = tx.fin.load(Acquire) != 0 && rx.fin.load(Acquire) != 0;
-    let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.fin.load(Acquire) != 0;
+    tx.shared.corked.store(0, Release);
+    let over = tx.sent.fin.load(Acquire) != 0 && rx.sent.fin.load(Acquire) != 0;
+    let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.sent.fin.load(Acquire) != 0;
     if reset || rx.buffered() > 0 || (linger_reset || linger2_reset) && !over {
         if !dead && end.mode & SELF == 0 {
             reset_far(&end);
         }
     } else if !dead && end.own().slot.load(Acquire) != 0 {
-        let second = rx.fin.load(Acquire) != 0;
-        tx.fin.store(1, Release);
+        let second = rx.sent.fin.load(Acquire) != 0;
+        tx.sent.fin.store(1, Release);
         if second && end.far().was_reset.load(Acquire) == 0 {
             keep_time_wait(s.arena, &end, s.slot);
         }
     }
     end.own().closed.fetch_or(CLOSED, AcqRel);
     if end.mode & PLAIN == 0 {
-        crate::wait::ring(s.fd, &tx.reader_armed);
+        crate::wait::ring(s.fd, &tx.shared.reader_armed);
     }
     carrier.wake_writer(s, &end);
     end.own().slot.store(0, Release);
@@ -241,7 +241,7 @@ pub fn hung_up(s: &Sock) {
     if never_accepted || tx.buffered() > 0 {
         reset_far(&end.opposite());
     } else {
-        rx.fin.store(1, Release);
+        rx.sent.fin.store(1, Release);
     }
     if let Some(far) = s.arena.slot(slot.wrapping_sub(1)).filter(|f| f.in_use()) {
         crate::socket::unbind(s.arena, slot - 1, far);
@@ -260,7 +260,7 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
         if end.rx().buffered() > 0 {
             reset_far(&end);
         } else {
-            end.tx().fin.store(1, Release);
+            end.tx().sent.fin.store(1, Release);
         }
         // Nobody ever accepted it: the other reference has no owner.
         if end.far().slot.load(Acquire) == 0 && end.far().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {

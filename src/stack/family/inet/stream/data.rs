@@ -2,14 +2,14 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::transport::{self, Take};
+use super::transport;
 use super::{close, connect, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{End, SlotFlags, DEAF};
+use crate::shm::{End, SlotFlags, Take, DEAF};
 use crate::socket::Sock;
 
 /// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
@@ -69,7 +69,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
     }
     let tx = end.tx();
-    if tx.fin.load(Relaxed) != 0 || s.slot.has(SlotFlags::SHUT_WR) {
+    if tx.sent.fin.load(Relaxed) != 0 || s.slot.has(SlotFlags::SHUT_WR) {
         return Err(Errno::EPIPE);
     }
     let want = m.data.left();
@@ -92,9 +92,10 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         other => other?,
     };
     let more = m.flags & libc::MSG_MORE != 0 || options::flag(s.slot, options::CORK);
-    if more || tx.corked.load(Relaxed) != 0 {
+    if more || tx.shared.corked.load(Relaxed) != 0 {
         hold_back(&end, sent as u32, more);
     }
+    end.rx().answered();
     carrier.wake_reader(s, &end);
     Ok(sent)
 }
@@ -104,9 +105,9 @@ fn no_room(s: &Sock, end: &End) {
     let tx = end.tx();
     tx.count_full();
     if s.slot.has(SlotFlags::WATCHED) {
-        tx.writer_armed.store(1, Relaxed);
+        tx.shared.writer_armed.store(1, Relaxed);
         core::sync::atomic::fence(SeqCst);
-        if tx.room() >= tx.capacity.load(Relaxed) / 3 {
+        if tx.room() >= tx.shared.capacity.load(Relaxed) / 3 {
             crate::readiness::activate(s);
         }
     }
@@ -123,7 +124,7 @@ fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Resu
         end.far().reset.store(Errno::ECONNRESET.raw(), Release);
         transport::of(end).wake_reader(s, end);
     }
-    let error = if end.rx().fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
+    let error = if end.rx().sent.fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
     if end.own().was_reset.swap(1, AcqRel) == 0 {
         end.own().reset.store(error.raw(), Release);
     }
@@ -134,19 +135,19 @@ fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Resu
 fn hold_back(end: &End, sent: u32, more: bool) {
     let tx = end.tx();
     if !more {
-        tx.corked.store(0, Release);
+        tx.shared.corked.store(0, Release);
         return;
     }
-    if tx.corked.load(Relaxed) == 0 {
-        tx.corked_ms.store(now_ms(), Relaxed);
+    if tx.shared.corked.load(Relaxed) == 0 {
+        tx.shared.corked_ms.store(now_ms(), Relaxed);
     }
-    let held = tx.corked.load(Relaxed).saturating_add(sent) % SEGMENT;
-    tx.corked.store(held, Release);
+    let held = tx.shared.corked.load(Relaxed).saturating_add(sent) % SEGMENT;
+    tx.shared.corked.store(held, Release);
 }
 
 /// Lets go of what [`hold_back`] keeps.
 pub fn uncork(s: &Sock, end: &End) {
-    if end.tx().corked.swap(0, AcqRel) != 0 {
+    if end.tx().shared.corked.swap(0, AcqRel) != 0 {
         transport::of(end).wake_reader(s, end);
     }
 }
@@ -155,12 +156,12 @@ pub fn uncork(s: &Sock, end: &End) {
 pub fn visible(end: &End) -> u64 {
     let rx = end.rx();
     let waiting = rx.buffered();
-    let held = rx.corked.load(Acquire) as u64;
-    if held == 0 || waiting == 0 || rx.fin.load(Acquire) != 0 {
+    let held = rx.shared.corked.load(Acquire) as u64;
+    if held == 0 || waiting == 0 || rx.sent.fin.load(Acquire) != 0 {
         return waiting;
     }
-    if now_ms() >= rx.corked_ms.load(Relaxed) + CORK_MS {
-        rx.corked.store(0, Release);
+    if now_ms() >= rx.shared.corked_ms.load(Relaxed) + CORK_MS {
+        rx.shared.corked.store(0, Release);
         return waiting;
     }
     waiting.saturating_sub(held)
@@ -169,7 +170,7 @@ pub fn visible(end: &End) -> u64 {
 /// When held-back bytes become visible by themselves, in nanoseconds of the monotonic clock.
 pub fn uncorks_at(end: &End) -> Option<u64> {
     let rx = end.rx();
-    (rx.corked.load(Acquire) != 0).then(|| (rx.corked_ms.load(Relaxed) + CORK_MS) * 1_000_000)
+    (rx.shared.corked.load(Acquire) != 0).then(|| (rx.shared.corked_ms.load(Relaxed) + CORK_MS) * 1_000_000)
 }
 
 /// One attempt to receive.
@@ -199,10 +200,10 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         peek_offset(s, m);
     }
     let mut limit = u64::MAX;
-    if rx.corked.load(Relaxed) != 0 {
+    if rx.shared.corked.load(Relaxed) != 0 {
         limit = rx.consumed() + visible(&end);
     }
-    if rx.urgent.load(Acquire) != 0 {
+    if rx.shared.urgent.load(Acquire) != 0 {
         limit = limit.min(urgent::stop_at(s, &end));
     }
     if want == 0 && visible(&end) == 0 {
@@ -235,7 +236,7 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
 /// TCP_INQ: how many bytes are left, the end of the stream counting as one (tcp(7)).
 fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
     const TCP_CM_INQ: i32 = 36;
-    let over = (end.rx().fin.load(Acquire) != 0) as u64;
+    let over = (end.rx().sent.fin.load(Acquire) != 0) as u64;
     let left = (urgent::readable_now(s, end) + over).min(i32::MAX as u64) as i32;
     m.put_control(libc::IPPROTO_TCP, TCP_CM_INQ, &left.to_ne_bytes());
 }
@@ -244,8 +245,8 @@ fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
 fn nothing(s: &Sock, end: &End) -> Result<usize> {
     let rx = end.rx();
     close::notice_death(s, end);
-    if rx.fin.load(Acquire) != 0 && rx.buffered() == 0 {
-        rx.fin_read.store(1, Relaxed);
+    if rx.sent.fin.load(Acquire) != 0 && rx.buffered() == 0 {
+        rx.shared.fin_read.store(1, Relaxed);
         return Ok(0);
     }
     if let Some(error) = take_error(s) {
@@ -288,16 +289,16 @@ pub fn set_capacity(s: &Sock, end: &End) {
             || to.is_some_and(|s| options::word(s, options::RECEIVE_BUFFER) != 0);
         size(from, options::SEND_BUFFER, half(given)) + size(to, options::RECEIVE_BUFFER, half(given))
     };
-    end.tx().capacity.store(total(Some(s.slot), far), Release);
-    end.rx().capacity.store(total(far, Some(s.slot)), Release);
+    end.tx().shared.capacity.store(total(Some(s.slot), far), Release);
+    end.rx().shared.capacity.store(total(far, Some(s.slot)), Release);
 }
 
 /// Bytes that the far end's system has not taken over yet: what a cork holds back, and what is beyond its receive
 /// buffer, which is half of what the direction may hold.
 fn unacknowledged(end: &End) -> u64 {
     let tx = end.tx();
-    let beyond = tx.buffered().saturating_sub(tx.capacity.load(Relaxed) / 2);
-    beyond.max(tx.corked.load(Acquire) as u64)
+    let beyond = tx.buffered().saturating_sub(tx.shared.capacity.load(Relaxed) / 2);
+    beyond.max(tx.shared.corked.load(Acquire) as u64)
 }
 
 /// ioctl(2): SIOCINQ, SIOCOUTQ, SIOCATMARK (tcp(7)).
@@ -307,7 +308,7 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     let value = match request {
         libc::FIONREAD if listening => return Err(Errno::EINVAL),
         // What is beyond the receive buffer is still the sender's (see `unacknowledged`).
-        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e).min(e.rx().capacity.load(Relaxed) / 2)),
+        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e).min(e.rx().shared.capacity.load(Relaxed) / 2)),
         libc::TIOCOUTQ if listening => return Err(Errno::EINVAL),
         SIOCOUTQNSD if listening => return Err(Errno::EINVAL),
         libc::TIOCOUTQ | SIOCOUTQNSD => end.map_or(0, |e| unacknowledged(&e)),

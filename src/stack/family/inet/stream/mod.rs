@@ -161,7 +161,7 @@ pub fn current_state(s: &Sock) -> u32 {
     if end.own().was_reset.load(Acquire) != 0 {
         return state::CLOSE;
     }
-    match (end.tx().fin.load(Acquire), end.rx().fin.load(Acquire)) {
+    match (end.tx().sent.fin.load(Acquire), end.rx().sent.fin.load(Acquire)) {
         (0, 0) => state::ESTABLISHED,
         (_, 0) => state::FIN_WAIT2,
         (0, _) => state::CLOSE_WAIT,

@@ -19,6 +19,22 @@ const RDHUP: u32 = libc::POLLRDHUP as u32;
 /// How often a connection whose listener's queue is full is tried again.
 const RETRY_NS: u64 = 2_000_000;
 
+/// A reader that waited this often without answering is at the end of a one-way stream.
+const ONE_WAY: u32 = 16;
+/// About a microsecond.
+const GATHER_PAUSES: u32 = 32;
+
+/// At the end of a one-way stream it pays to let bytes gather: a reader that looks all the time takes the line from the
+/// writer with each look, and each message costs both of them a trip between the cores.
+#[cold]
+fn gather() {
+    if crate::config::get().spin_ns != Some(0) {
+        for _ in 0..GATHER_PAUSES {
+            core::hint::spin_loop();
+        }
+    }
+}
+
 /// poll(2)'s events, all that hold now.
 pub fn ready(s: &Sock) -> u32 {
     if s.slot.state.load(Acquire) == state::SYN_SENT {
@@ -43,8 +59,8 @@ pub fn ready(s: &Sock) -> u32 {
         close::notice_death(s, &end);
     }
     let reset = end.own().was_reset.load(Acquire) != 0;
-    let no_more_in = reset || rx.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
-    let no_more_out = reset || tx.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_WR);
+    let no_more_in = reset || rx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
+    let no_more_out = reset || tx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_WR);
     let mut events = error;
     if no_more_in && no_more_out {
         events |= HUP;
@@ -57,7 +73,7 @@ pub fn ready(s: &Sock) -> u32 {
     if no_more_out || writable(&end, s) {
         events |= OUT;
     }
-    if rx.urgent.load(Relaxed) != 0 && urgent::pending(&end) {
+    if rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end) {
         events |= PRI;
     }
     if end.own().reset.load(Acquire) != 0 {
@@ -77,7 +93,7 @@ fn listener_ready(s: &Sock) -> u32 {
 #[inline]
 fn readable(s: &Sock, end: &End) -> bool {
     let rx = end.rx();
-    if rx.corked.load(Relaxed) == 0 && rx.urgent.load(Relaxed) == 0 {
+    if rx.shared.corked.load(Relaxed) == 0 && rx.shared.urgent.load(Relaxed) == 0 {
         return rx.buffered() >= low_water(s.slot) as u64;
     }
     urgent::readable_now(s, end) >= low_water(s.slot) as u64
@@ -91,7 +107,7 @@ fn writable(end: &End, s: &Sock) -> bool {
         return matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) || end.far().closed.load(Acquire) != 0;
     }
     let tx = end.tx();
-    tx.room() >= tx.capacity.load(Relaxed) / 3 || end.far().closed.load(Acquire) != 0
+    tx.room() >= tx.shared.capacity.load(Relaxed) / 3 || end.far().closed.load(Acquire) != 0
 }
 
 /// Waits for one direction.
@@ -118,20 +134,23 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
             let rx = end.rx();
             let arrived = || {
                 rx.buffered() > 0 && readable(s, &end)
-                    || rx.fin.load(Acquire) != 0
+                    || rx.sent.fin.load(Acquire) != 0
                     || s.slot.has(SlotFlags::SHUT_RD)
-                    || rx.urgent.load(Relaxed) != 0 && urgent::pending(&end)
+                    || rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end)
                     || over()
             };
+            if rx.count_wait() > ONE_WAY && rx.buffered() == 0 {
+                gather();
+            }
             let until = [deadline, data::uncorks_at(&end)].into_iter().flatten().min();
-            match wait::until(s, &rx.reader_armed, until, end.mode, Interest::Read, arrived) {
+            match wait::until(s, &rx.shared.reader_armed, until, end.mode, Interest::Read, arrived) {
                 Err(Errno::EAGAIN) if until != deadline => Ok(()),
                 other => other,
             }
         }
         Interest::Write => {
-            let free = || end.tx().fin.load(Acquire) != 0 || end.far().closed.load(Acquire) != 0 || over() || writable(&end, s);
-            wait::until(s, &end.tx().writer_armed, deadline, end.mode, Interest::Write, free)
+            let free = || end.tx().sent.fin.load(Acquire) != 0 || end.far().closed.load(Acquire) != 0 || over() || writable(&end, s);
+            wait::until(s, &end.tx().shared.writer_armed, deadline, end.mode, Interest::Write, free)
         }
     }
 }
@@ -141,14 +160,14 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
 pub fn arm(s: &Sock, events: u32) {
     let Some(end) = s.end() else { return };
     if events == 0 {
-        end.rx().reader_armed.store(0, Relaxed);
-        end.tx().writer_armed.store(0, Relaxed);
+        end.rx().shared.reader_armed.store(0, Relaxed);
+        end.tx().shared.writer_armed.store(0, Relaxed);
     }
     if events & (IN | RDHUP | PRI | HUP | ERR) != 0 {
-        end.rx().reader_armed.store(1, Relaxed);
+        end.rx().shared.reader_armed.store(1, Relaxed);
     }
     if events & OUT != 0 {
-        end.tx().writer_armed.store(1, Relaxed);
+        end.tx().shared.writer_armed.store(1, Relaxed);
     }
 }
 
@@ -214,10 +233,10 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         return (base << 56 | error << 48, 0);
     };
     let rx = end.rx();
-    let flags = rx.fin.load(Acquire) as u64
+    let flags = rx.sent.fin.load(Acquire) as u64
         | (end.own().was_reset.load(Acquire) as u64) << 1
         | (s.slot.has(SlotFlags::SHUT_RD) as u64) << 2
-        | (end.tx().fin.load(Relaxed) as u64) << 3
+        | (end.tx().sent.fin.load(Relaxed) as u64) << 3
         | error << 4;
     (rx.written() << 8 | flags << 3 | 1, end.tx().full_count())
 }

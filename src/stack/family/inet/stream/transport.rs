@@ -7,7 +7,8 @@ use core::sync::atomic::Ordering::*;
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::Buffers;
-use crate::shm::{End, PLAIN};
+use crate::process;
+use crate::shm::{End, Take, PLAIN};
 use crate::socket::Sock;
 use crate::wait;
 
@@ -29,19 +30,6 @@ pub trait Transport {
     fn end_of_stream(&self, s: &Sock, end: &End);
 }
 
-/// How to take bytes.
-#[derive(Clone, Copy)]
-pub struct Take {
-    /// How many at most.
-    pub want: usize,
-    /// Leave them there (MSG_PEEK).
-    pub peek: bool,
-    /// Throw them away (MSG_TRUNC).
-    pub discard: bool,
-    /// The stream position to stop at.
-    pub limit: u64,
-}
-
 /// The transport of a connection.
 #[inline]
 pub fn of(end: &End) -> &'static dyn Transport {
@@ -59,7 +47,7 @@ impl Transport for Ring {
     #[inline]
     fn send(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
         let mut faulted = false;
-        let sent = end.tx().produce(s.arena, want, |at, length| {
+        let sent = end.tx().produce(s.arena, process::alone(s.slot), want, |at, length| {
             // SAFETY: the ring offers `length` writable bytes at `at`.
             let n = unsafe { data.take(at, length) };
             faulted |= n < length;
@@ -75,7 +63,7 @@ impl Transport for Ring {
     #[inline]
     fn receive(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, how: Take) -> Result<usize> {
         let mut faulted = false;
-        let got = end.rx().consume(s.arena, how.want, how.peek, how.limit, |at, length| {
+        let got = end.rx().consume(s.arena, process::alone(s.slot), how, |at, length| {
             if how.discard {
                 return length;
             }
@@ -93,17 +81,17 @@ impl Transport for Ring {
 
     #[inline]
     fn wake_reader(&self, s: &Sock, end: &End) {
-        wait::ring(s.fd, &end.tx().reader_armed);
+        wait::ring(s.fd, &end.tx().shared.reader_armed);
     }
 
     #[inline]
     fn wake_writer(&self, s: &Sock, end: &End) {
-        wait::ring(s.fd, &end.rx().writer_armed);
+        wait::ring(s.fd, &end.rx().shared.writer_armed);
     }
 
     fn end_of_stream(&self, s: &Sock, end: &End) {
-        end.tx().fin.store(1, Release);
-        wait::ring(s.fd, &end.tx().reader_armed);
+        end.tx().sent.fin.store(1, Release);
+        wait::ring(s.fd, &end.tx().shared.reader_armed);
     }
 }
 
@@ -170,7 +158,7 @@ impl Transport for Plain {
     fn wake_writer(&self, _s: &Sock, _end: &End) {}
 
     fn end_of_stream(&self, s: &Sock, end: &End) {
-        end.tx().fin.store(1, Release);
+        end.tx().sent.fin.store(1, Release);
         let _ = kernel::shutdown(s.fd, libc::SHUT_WR);
     }
 }

@@ -2,13 +2,13 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::transport::{self, Take};
+use super::transport;
 use super::{data, state};
 use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::options;
 use crate::shm::views::{Buffers, List};
-use crate::shm::{End, SlotFlags};
+use crate::shm::{End, SlotFlags, Take};
 use crate::socket::Sock;
 
 /// Sends with MSG_OOB: the last byte is the urgent one.
@@ -17,8 +17,8 @@ pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<us
     let sent = carrier.send(s, end, &mut m.data, want)?;
     if sent == want {
         let tx = end.tx();
-        tx.urgent_taken.store(0, Relaxed);
-        tx.urgent.store(tx.written(), Release);
+        tx.shared.urgent_taken.store(0, Relaxed);
+        tx.shared.urgent.store(tx.written(), Release);
         crate::owner::urgent(s, end);
     }
     carrier.wake_reader(s, end);
@@ -29,7 +29,7 @@ pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<us
 /// not inline is passed over, and the byte with it.
 pub fn stop_at(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
-    let mark = rx.urgent.load(Acquire);
+    let mark = rx.shared.urgent.load(Acquire);
     let Some(at) = mark.checked_sub(1) else { return u64::MAX };
     let here = rx.consumed();
     if here < at {
@@ -44,7 +44,7 @@ pub fn stop_at(s: &Sock, end: &End) -> u64 {
         false
     };
     if passed {
-        let _ = rx.urgent.compare_exchange(mark, 0, AcqRel, Relaxed);
+        let _ = rx.shared.urgent.compare_exchange(mark, 0, AcqRel, Relaxed);
     }
     u64::MAX
 }
@@ -52,8 +52,8 @@ pub fn stop_at(s: &Sock, end: &End) -> u64 {
 /// recv(2) with MSG_OOB (tcp_recv_urg).
 pub fn receive(s: &Sock, end: &End, m: &mut Incoming<'_>) -> Result<usize> {
     let rx = end.rx();
-    let mark = rx.urgent.load(Acquire);
-    let taken = rx.urgent_taken.load(Acquire);
+    let mark = rx.shared.urgent.load(Acquire);
+    let taken = rx.shared.urgent_taken.load(Acquire);
     if options::flag(s.slot, options::OOB_INLINE) || mark == 0 || taken == 1 {
         return Err(Errno::EINVAL);
     }
@@ -67,7 +67,7 @@ pub fn receive(s: &Sock, end: &End, m: &mut Incoming<'_>) -> Result<usize> {
     }
     m.out_flags |= libc::MSG_OOB;
     if m.flags & libc::MSG_PEEK == 0 {
-        rx.urgent_taken.store(1, Release);
+        rx.shared.urgent_taken.store(1, Release);
     }
     if m.data.left() == 0 {
         m.out_flags |= libc::MSG_TRUNC;
@@ -92,20 +92,20 @@ fn byte_at(s: &Sock, end: &End, at: u64) -> Option<u8> {
 /// Does the next read stand at the mark (SIOCATMARK)?
 pub fn at_mark(end: &End) -> bool {
     let rx = end.rx();
-    rx.urgent.load(Acquire) == rx.consumed() + 1
+    rx.shared.urgent.load(Acquire) == rx.consumed() + 1
 }
 
 /// Is there an urgent byte that was neither taken nor passed (POLLPRI)?
 pub fn pending(end: &End) -> bool {
     let rx = end.rx();
-    rx.urgent.load(Acquire) > rx.consumed() && rx.urgent_taken.load(Acquire) != 1
+    rx.shared.urgent.load(Acquire) > rx.consumed() && rx.shared.urgent_taken.load(Acquire) != 1
 }
 
 /// Bytes that one read could give (SIOCINQ): up to the mark, not counting the urgent byte.
 pub fn readable_now(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
     let waiting = data::visible(end);
-    let Some(at) = rx.urgent.load(Acquire).checked_sub(1) else { return waiting };
+    let Some(at) = rx.shared.urgent.load(Acquire).checked_sub(1) else { return waiting };
     let here = rx.consumed();
     if options::flag(s.slot, options::OOB_INLINE) || here > at {
         return waiting;
