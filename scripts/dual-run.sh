@@ -225,6 +225,8 @@ one() {
     settings=(LD_PRELOAD="$library" SOCKHOP_DIR="$networks" SOCKHOP_NET="${name:0:64}")
     if [ -n "$transport" ]; then settings+=(SOCKHOP_TRANSPORT="$transport"); fi
     attempt "$test" library "${settings[@]}"
+    # What a killed test left of its network is memory.
+    rm -rf "${networks:?}/${name:0:64}"
     report=$(unexplained "$test")
     if [ -z "$report" ]; then
         echo "PASS $test" >"$work/$test.verdict"

@@ -10,7 +10,7 @@ use super::arena::Arena;
 /// Sizes in bytes. Powers of two, because ring positions are masked by them.
 pub const CLASS_SIZES: [usize; 5] = [4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
 /// How many chunks of each size an arena can have.
-pub const CLASS_COUNTS: [u32; 5] = [160 << 10, 16 << 10, 4 << 10, 2 << 10, 1 << 10];
+pub const CLASS_COUNTS: [u32; 5] = [160 << 10, 16 << 10, 4 << 10, 1 << 10, 256];
 /// How many are backed by pages in one go.
 const CLASS_BATCH: [u32; 5] = [64, 4, 1, 1, 1];
 /// Free chunks above this number give their pages back.

@@ -93,11 +93,13 @@ impl Direction {
             let size = chunk.size() as u64;
             let mut head = self.producer.head_seen.load(Relaxed);
             let wanted = (want - done) as u64;
-            let room = |head: u64| -> u64 {
+            // What the chunk has room for, and what the direction may still hold.
+            let room = |head: u64| -> (u64, u64) {
                 let in_chunk = size.saturating_sub(tail.wrapping_sub(head.max(base)));
-                in_chunk.min(capacity.saturating_sub(tail.wrapping_sub(head)))
+                (in_chunk, capacity.saturating_sub(tail.wrapping_sub(head)))
             };
-            if room(head) < wanted {
+            let (in_chunk, allowed) = room(head);
+            if in_chunk.min(allowed) < wanted {
                 head = self.taken.head.load(Acquire);
                 if head > tail {
                     return Err(Corrupt.into());
@@ -105,16 +107,20 @@ impl Direction {
                 self.producer.head_seen.store(head, Relaxed);
             }
             let buffered = tail - head.min(tail);
-            let free = room(head);
-            // Growing beats waiting while the reader is behind; a chunk that has room for a quarter is used up first.
-            if free == 0 || (free < wanted && free < size / 4) {
-                if buffered < capacity && self.grow(arena, chunk, tail, (wanted + buffered).min(capacity)) {
-                    continue;
-                }
-                if free == 0 {
-                    break;
-                }
+            let (in_chunk, allowed) = room(head);
+            if allowed == 0 {
+                break;
             }
+            // Growing beats waiting while the reader is behind; a chunk that has room for a quarter is used up first.
+            // What the direction may not hold is no reason to grow.
+            let aim = wanted.min(allowed);
+            if in_chunk < aim && in_chunk < size / 4 && self.grow(arena, chunk, tail, aim + buffered) {
+                continue;
+            }
+            if in_chunk == 0 {
+                break;
+            }
+            let free = in_chunk.min(allowed);
             let offset = (tail.wrapping_sub(base) & (size - 1)) as usize;
             // A piece is at most a quarter of a large ring, or writer and reader take turns instead of overlapping.
             let piece = if size > 64 << 10 { size / 4 } else { size };
