@@ -5,10 +5,12 @@ use core::sync::atomic::{AtomicBool, Ordering::*};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
-use crate::process::{self, Memory};
+use crate::process;
 use crate::shm::views::UserPtr;
 use crate::shm::SlotFlags;
 use crate::socket::{self, Sock};
+
+pub use crate::offspring::{after_fork, arrived, before_fork, fetched, inherit, leave, sent};
 
 // Numbers that the libc crate does not have (asm/sockios.h, fcntl.h).
 const F_SETSIG: i32 = 10;
@@ -61,13 +63,17 @@ pub fn replacing(old: i32, new: i32, act: impl FnOnce() -> i32) -> i32 {
     // What is replaced may be the last of its socket, whose end the peer is told of while its bell still works: so it
     // is kept under another number until then.
     let kept = displaced.filter(|d| old != new && d.number + 1 != 0).and_then(|d| {
-        (process::memory() != Memory::Borrowed).then_some(())?;
+        (!process::borrowed()).then_some(())?;
         let kept = kernel::fcntl(d.fd, libc::F_DUPFD_CLOEXEC, 512).ok()?;
         Some((d, kept))
     });
     let answered = act();
     if answered >= 0 && old != new {
-        if process::memory() != Memory::Borrowed {
+        if process::borrowed() {
+            if displaced.is_some() {
+                fdtable::doubt(new, None);
+            }
+        } else {
             if displaced.is_some() {
                 crate::readiness::forget(new, displaced.map_or(0, |d| d.number));
                 fdtable::clear(new);
@@ -159,74 +165,4 @@ fn interface_ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     let done = unsafe { kernel::ioctl(helper, request, argument.0 as *mut _) };
     let _ = kernel::close(helper);
     done
-}
-
-/// A descriptor goes away in a message (`going`), or does not after all.
-pub fn sent(fd: i32, going: bool) {
-    if let Some(s) = fdtable::get(fd) {
-        if going {
-            s.slot.refs.fetch_add(1, AcqRel);
-            s.slot.set(SlotFlags::SHARED);
-        } else {
-            let _ = s.slot.refs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
-        }
-    }
-}
-
-/// A descriptor arrived in a message, or by pidfd_getfd.
-pub fn arrived(fd: i32) {
-    if !fdtable::owned(fd) {
-        socket::adopt(fd);
-    }
-}
-
-/// At start: finds the sockets that were inherited through exec.
-pub fn inherit() {
-    let mut found = [0i32; 256];
-    let mut count = 0;
-    let listed = kernel::list(c"/proc/self/fd", |name| {
-        let fd = core::str::from_utf8(name).ok().and_then(|n| n.parse::<i32>().ok());
-        if let (Some(fd), true) = (fd, count < found.len()) {
-            found[count] = fd;
-            count += 1;
-        }
-    });
-    if listed.is_ok() {
-        for &fd in &found[..count] {
-            socket::adopt(fd);
-        }
-    }
-}
-
-/// fork(2) is about to copy the table: the child's descriptors are references of their own.
-pub fn before_fork() {
-    crate::readiness::before_fork();
-    for (fd, _) in fdtable::all() {
-        if let Some(s) = fdtable::get(fd) {
-            s.slot.refs.fetch_add(1, AcqRel);
-            s.slot.set(SlotFlags::SHARED);
-        }
-    }
-}
-
-/// After fork(2), in the parent or in the child.
-pub fn after_fork(child: bool) {
-    crate::readiness::after_fork(child);
-    if child {
-        crate::shm::set_forked();
-        process::memory();
-        crate::signal::after_fork_child();
-    }
-}
-
-/// The process exits: its descriptors close.
-pub fn leave() {
-    if process::memory() == Memory::Borrowed {
-        return;
-    }
-    for (fd, _) in fdtable::all() {
-        if let Some(s) = fdtable::get(fd) {
-            socket::detach(&s);
-        }
-    }
 }

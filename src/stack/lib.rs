@@ -13,6 +13,7 @@ pub mod fdtable;
 pub mod kernel;
 pub mod names;
 pub mod network;
+pub mod offspring;
 pub mod options;
 pub mod owner;
 pub mod process;

@@ -1,11 +1,14 @@
-//! This process: who it is, across fork and vfork.
+//! This process: whose memory it runs on, across fork, vfork and clone.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
 
 use crate::kernel;
 
 /// A page that the kernel zeroes in a child of fork, not of vfork: its first word is the pid of whose memory this is.
 static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+
+/// A process with its own pid uses this memory and this descriptor table as well (CLONE_VM and CLONE_FILES).
+static KINDRED: AtomicBool = AtomicBool::new(false);
 
 #[allow(unsafe_code)]
 fn owner() -> &'static AtomicU32 {
@@ -27,36 +30,43 @@ pub fn start() {
             PAGE.store(page.cast(), Release);
         }
     }
+    own();
+}
+
+/// The memory is this process' own from here on: at start, and in a child that was told of its fork.
+pub fn own() {
+    KINDRED.store(false, Relaxed);
     owner().store(kernel::pid(), Release);
 }
 
 /// Whose memory does this thread run on?
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Memory {
-    /// The process' own.
+    /// The process' own, with its own descriptor table.
     Own,
-    /// That of the parent, which sleeps in vfork: nothing of ours may change.
+    /// That of the parent, which sleeps in vfork: the table in memory is the parent's, the kernel's is the child's.
     Borrowed,
-    /// A copy that a fork made, and nobody told us.
-    Copied,
 }
 
-/// One system call: for paths where a wrong answer would spoil a parent's table.
+/// One system call: for paths where a wrong answer would spoil a parent's table. A copy that a fork made and nobody told
+/// us of (a raw system call) is brought in order here, when the library first hears from it.
 pub fn memory() -> Memory {
-    let (owner, pid) = (owner(), kernel::pid());
-    match owner.load(Acquire) {
+    let pid = kernel::pid();
+    match owner().load(Acquire) {
         0 => {
-            owner.store(pid, Release);
-            Memory::Copied
+            own();
+            crate::offspring::untold();
+            Memory::Own
         }
         n if n == pid => Memory::Own,
+        n if KINDRED.load(Relaxed) && kernel::same_files(n, pid) => Memory::Own,
         _ => Memory::Borrowed,
     }
 }
 
 extern "C" {
     /// glibc's word of whether the process never had a second thread (2.32 and later).
-    static __libc_single_threaded: core::ffi::c_char;
+    static mut __libc_single_threaded: core::ffi::c_char;
 }
 
 /// Is this thread the only one that can use the socket: the process' only thread, and no other process holds it?
@@ -67,4 +77,29 @@ pub fn alone(slot: &crate::shm::Slot) -> bool {
     // this thread was alone.
     let single = unsafe { core::ptr::addr_of!(__libc_single_threaded).read_volatile() } != 0;
     single && !slot.has(crate::shm::SlotFlags::SHARED)
+}
+
+/// Is this a vfork child, whose parent's table must stay as it is?
+pub fn borrowed() -> bool {
+    memory() == Memory::Borrowed
+}
+
+/// A process is about to be made that shares memory and descriptors with this one.
+pub fn kindred() {
+    KINDRED.store(true, Release);
+    not_alone();
+}
+
+/// From here on this thread may not be the only one at the process' sockets, although it is the process' only one.
+pub fn not_alone() {
+    #[allow(unsafe_code)]
+    // SAFETY: glibc's, a byte. To say "no" is always right: it only makes libc and us take more locks.
+    unsafe {
+        core::ptr::addr_of_mut!(__libc_single_threaded).write_volatile(0);
+    }
+}
+
+/// May the program use io_uring? If not, io_uring_setup(2) answers ENOSYS, so that it falls back to calls that are seen.
+pub fn io_uring_allowed() -> bool {
+    crate::config::get().io_uring
 }

@@ -1,6 +1,6 @@
 //! A socket as one process holds it: a descriptor and the slot behind it; how it comes to be and how it goes.
 
-use core::sync::atomic::Ordering::*;
+use core::sync::atomic::{fence, Ordering::*};
 
 use crate::abi::{Errno, Result};
 use crate::family::{self, SocketOps};
@@ -8,7 +8,7 @@ use crate::fdtable;
 use crate::kernel;
 use crate::names::Names;
 use crate::network;
-use crate::process::{self, Memory};
+use crate::process;
 use crate::shm::{Arena, End, Slot, SlotFlags};
 
 /// A socket, reached through one of its descriptors.
@@ -62,9 +62,8 @@ impl Sock {
 
 /// socket(2) of a family and type that are ours; `flags` are SOCK_CLOEXEC and SOCK_NONBLOCK.
 pub fn create(family: i32, kind: i32, protocol: i32, flags: i32) -> Result<i32> {
-    let arena = network::arena()?;
     let fd = kernel::socket(libc::AF_UNIX, kind | flags, 0)?;
-    let made = enter(arena, fd, family, kind, protocol).and_then(|s| {
+    let made = enter_living(fd, family, kind, protocol).and_then(|s| {
         if flags & libc::SOCK_NONBLOCK != 0 {
             s.slot.set(SlotFlags::NONBLOCK);
         }
@@ -80,19 +79,46 @@ pub fn create(family: i32, kind: i32, protocol: i32, flags: i32) -> Result<i32> 
     }
 }
 
+/// [`enter`] in an arena that is not being removed by somebody who thinks to be the last (`network::tidy`).
+fn enter_living(fd: i32, family: i32, kind: i32, protocol: i32) -> Result<Sock> {
+    loop {
+        let arena = network::arena()?;
+        let s = enter(arena, fd, family, kind, protocol)?;
+        fence(SeqCst);
+        if arena.header().dead.load(SeqCst) == 0 {
+            return Ok(s);
+        }
+        fdtable::clear(fd);
+        s.slot.give(arena, s.number);
+    }
+}
+
 /// Makes a slot for an anchor and enters the descriptor.
 pub fn enter(arena: &'static Arena, fd: i32, family: i32, kind: i32, protocol: i32) -> Result<Sock> {
     let inode = kernel::status(fd)?.inode;
     if fd as usize >= fdtable::LIMIT {
         return Err(Errno::EMFILE);
     }
-    let number = Slot::take(arena, inode, family, kind, protocol)?;
+    let number = match Slot::take(arena, inode, family, kind, protocol) {
+        // What killed processes left behind makes room.
+        Err(Errno::ENOBUFS) if network::sweep(&Names::lock(arena)) > 0 => {
+            Slot::take(arena, inode, family, kind, protocol)
+        }
+        other => other,
+    }?;
     let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
-    if let Some(stale) = fdtable::set(fd, number) {
-        forget(arena, stale);
-    }
+    record(arena, fd, number);
     crate::signal::arm_faults();
     Ok(Sock { fd, number, slot, arena })
+}
+
+/// Enters a descriptor in the table. A vfork child's is not in its parent's table: there it can only be in doubt.
+fn record(arena: &'static Arena, fd: i32, number: u32) {
+    if process::borrowed() {
+        fdtable::doubt(fd, Some(number));
+    } else if let Some(stale) = fdtable::set(fd, number) {
+        forget(arena, stale);
+    }
 }
 
 /// One reference less to a slot whose descriptor the kernel closed without us.
@@ -104,7 +130,9 @@ fn forget(arena: &'static Arena, number: u32) {
 
 /// close(2) of a descriptor of ours.
 pub fn close(s: &Sock) -> Result<()> {
-    if process::memory() != Memory::Borrowed {
+    if process::borrowed() {
+        fdtable::doubt(s.fd, Some(s.number));
+    } else {
         detach(s);
     }
     kernel::close(s.fd)
@@ -113,7 +141,7 @@ pub fn close(s: &Sock) -> Result<()> {
 /// Takes a descriptor out of the table; the last one takes the socket with it. The kernel's descriptor stays open.
 pub fn detach(s: &Sock) {
     crate::readiness::forget(s.fd, s.number);
-    if fdtable::clear(s.fd) == Some(s.number) {
+    if fdtable::take(s.fd, s.number) {
         drop_reference(s);
     }
 }
@@ -144,30 +172,34 @@ pub fn bury(arena: &'static Arena, number: u32, slot: &'static Slot) {
 
 /// dup(2) and its kind made `new` from `old`.
 pub fn duplicated(old: &Sock, new: i32) {
-    if process::memory() == Memory::Borrowed {
-        return;
+    if process::borrowed() {
+        // Its exec counts what is left then.
+        return fdtable::doubt(new, Some(old.number));
     }
     old.slot.refs.fetch_add(1, AcqRel);
-    if let Some(stale) = fdtable::set(new, old.number) {
-        forget(old.arena, stale);
-    }
+    record(old.arena, new, old.number);
 }
 
-/// Finds the slot of a descriptor that came from outside: exec, SCM_RIGHTS, pidfd_getfd. The anchor is asked, not its
-/// number. The reference was counted by whoever sent it.
-pub fn adopt(fd: i32) -> Option<Sock> {
-    let status = kernel::status(fd).ok()?;
-    if !status.is_socket() || kernel::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) != Ok(libc::AF_UNIX) {
+/// Which socket of ours is behind a descriptor? The anchor is asked, not its number; `guess` is tried first.
+pub fn identify(fd: i32, guess: Option<u32>) -> Option<Sock> {
+    let status = kernel::status(fd).ok().filter(|s| s.is_socket())?;
+    if kernel::getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) != Ok(libc::AF_UNIX) {
         return None;
     }
     let arena = network::existing()?;
-    let found = (0..arena.slots_used()).find_map(|number| {
+    let sock = |number: u32| {
         let slot = arena.slot(number)?;
-        (slot.in_use() && slot.inode.load(Relaxed) == status.inode).then_some((number, slot))
-    });
-    let (number, slot) = found?;
-    fdtable::set(fd, number);
-    slot.set(SlotFlags::SHARED);
+        (slot.in_use() && slot.inode.load(Relaxed) == status.inode).then_some(Sock { fd, number, slot, arena })
+    };
+    guess.and_then(sock).or_else(|| (0..arena.slots_used()).find_map(sock))
+}
+
+/// Enters a descriptor that came from outside: exec, SCM_RIGHTS, pidfd_getfd. Its reference was counted by whoever sent
+/// it.
+pub fn adopt(fd: i32) -> Option<Sock> {
+    let s = identify(fd, None)?;
+    s.slot.set(SlotFlags::SHARED);
+    record(s.arena, fd, s.number);
     crate::signal::arm_faults();
-    Some(Sock { fd, number, slot, arena })
+    Some(s)
 }

@@ -10,7 +10,7 @@ use core::sync::atomic::{fence, AtomicU32, Ordering::*};
 use crate::abi::{Errno, Result};
 use crate::config;
 use crate::kernel;
-use crate::shm::{PLAIN, SELF};
+use crate::shm::{SlotFlags, PLAIN, SELF};
 use crate::signal;
 use crate::socket::Sock;
 
@@ -171,6 +171,33 @@ fn sleep(
     armed.store(0, Relaxed);
     learn(kernel::now_ns() - start);
     outcome
+}
+
+/// Asks the kernel whether the other end's last holder is gone, killed perhaps: nobody else tells a caller that does not
+/// sleep. True when that is news.
+pub fn ask_for_end(s: &Sock) -> bool {
+    let ops = s.ops();
+    if !ops.watches_peer(s) {
+        return false;
+    }
+    let mut fds = [libc::pollfd { fd: s.fd, events: 0, revents: 0 }];
+    let hung_up = (libc::POLLHUP | libc::POLLERR) as i16;
+    if !matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) || fds[0].revents & hung_up == 0 {
+        return false;
+    }
+    s.hung_up();
+    true
+}
+
+/// As [`ask_for_end`], at most every few milliseconds: for a sender, whom a full ring would tell too late. A socket in an
+/// epoll set is told by its bell.
+#[inline]
+pub fn ask_now_and_then(s: &Sock) {
+    let now = kernel::coarse_ms();
+    if s.slot.asked_ms.load(Relaxed) != now && !s.slot.has(SlotFlags::WATCHED) {
+        s.slot.asked_ms.store(now, Relaxed);
+        ask_for_end(s);
+    }
 }
 
 /// Takes one bell's byte from the anchor.

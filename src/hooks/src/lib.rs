@@ -11,6 +11,7 @@ mod boundary;
 
 mod descriptors;
 mod messages;
+mod process;
 mod readiness;
 mod sockets;
 mod signals;

@@ -1,7 +1,10 @@
 //! Before main and after it.
 
+use core::ffi::CStr;
+use std::ffi::CString;
 use std::io::{self, Write};
 
+use stack::offspring::environment;
 use stack::{config, descriptors, kernel, network, process, signal};
 
 /// Runs when the library is loaded. Nothing is opened unless the process inherited sockets.
@@ -9,13 +12,29 @@ use stack::{config, descriptors, kernel, network, process, signal};
 fn start() {
     process::start();
     signal::init();
+    environment::remember(&own_path());
     start_log();
     descriptors::inherit();
     // SAFETY: both functions only touch this process' own state.
     unsafe {
         libc::pthread_atfork(Some(before_fork), Some(after_fork_parent), Some(after_fork_child));
         libc::atexit(at_exit);
+        at_quick_exit(at_exit);
     }
+}
+
+extern "C" {
+    fn at_quick_exit(function: extern "C" fn()) -> libc::c_int;
+}
+
+/// The file that the loader took this library from.
+fn own_path() -> CString {
+    // SAFETY: all-zero is a valid Dl_info.
+    let mut found: libc::Dl_info = unsafe { core::mem::zeroed() };
+    // SAFETY: an address inside this library and a struct to fill in.
+    let known = unsafe { libc::dladdr(at_exit as *const libc::c_void, &mut found) } != 0 && !found.dli_fname.is_null();
+    // SAFETY: dladdr gives a C string that lives as long as the library is loaded.
+    if known { unsafe { CStr::from_ptr(found.dli_fname) }.to_owned() } else { CString::default() }
 }
 
 extern "C" fn before_fork() {

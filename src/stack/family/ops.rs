@@ -191,6 +191,11 @@ pub trait SocketOps: Sync {
         Ok(())
     }
 
+    /// Is there a peer whose end only the kernel may have noticed so far?
+    fn watches_peer(&self, _s: &Sock) -> bool {
+        false
+    }
+
     /// The kernel hung up on the anchor: the other end's last descriptor is gone.
     fn hung_up(&self, _s: &Sock) {}
 

@@ -49,6 +49,25 @@ pub fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32> {
     unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32)
 }
 
+/// openat(2) from a directory, close-on-exec.
+pub fn open_at(directory: i32, path: &CStr, flags: i32) -> Result<i32> {
+    // SAFETY: the path is a C string.
+    unsafe { sys!(openat, directory, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }.map(|fd| fd as i32)
+}
+
+/// May the file be executed, and is it a file (faccessat(2))?
+pub fn executable(path: &CStr) -> bool {
+    // SAFETY: the path is a C string.
+    let allowed = unsafe { sys!(faccessat, libc::AT_FDCWD, path.as_ptr(), libc::X_OK) }.is_ok();
+    allowed && !status_of(path).is_ok_and(|s| s.is_directory())
+}
+
+/// pread(2) into our memory.
+pub fn read_at(fd: i32, into: &mut [u8], offset: u64) -> Result<usize> {
+    // SAFETY: the slice is writable.
+    unsafe { sys!(pread64, fd, into.as_mut_ptr(), into.len(), offset) }
+}
+
 /// read(2) into our memory.
 pub fn read(fd: i32, into: &mut [u8]) -> Result<usize> {
     // SAFETY: the slice is writable.
@@ -111,16 +130,25 @@ pub struct Status {
     pub mode: u32,
     /// Owner.
     pub uid: u32,
+    /// Group.
+    pub gid: u32,
     /// Inode number; for sockets the number in `socket:[…]`.
     pub inode: u64,
     /// Size in bytes.
     pub size: u64,
+    /// Names that the file has.
+    pub links: u64,
 }
 
 impl Status {
     /// Is it a socket?
     pub fn is_socket(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFSOCK
+    }
+
+    /// Is it a file that no directory names (memfd_create(2), or deleted)?
+    pub fn is_nameless_file(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG && self.links == 0
     }
 
     /// Is it a directory?
@@ -137,7 +165,23 @@ pub fn status(fd: i32) -> Result<Status> {
         sys!(fstat, fd, st.as_mut_ptr())?;
         st.assume_init()
     };
-    Ok(Status { mode: st.st_mode, uid: st.st_uid, inode: st.st_ino, size: st.st_size as u64 })
+    Ok(Status { mode: st.st_mode, uid: st.st_uid, gid: st.st_gid, inode: st.st_ino, size: st.st_size as u64, links: st.st_nlink as u64 })
+}
+
+/// memfd_create(2), kept open over exec.
+pub fn memory_file(name: &CStr) -> Result<i32> {
+    // SAFETY: the name is a C string.
+    unsafe { sys!(memfd_create, name.as_ptr(), 0) }.map(|fd| fd as i32)
+}
+
+/// What /proc says is behind a descriptor; nothing when it does not say.
+pub fn link_of(fd: i32) -> Vec<u8> {
+    let Ok(path) = std::ffi::CString::new(format!("/proc/self/fd/{fd}")) else { return Vec::new() };
+    let mut text = vec![0u8; 256];
+    // SAFETY: a C string and a writable buffer.
+    let n = unsafe { sys!(readlinkat, libc::AT_FDCWD, path.as_ptr(), text.as_mut_ptr(), text.len()) }.unwrap_or(0);
+    text.truncate(n);
+    text
 }
 
 /// stat(2) by path; a symbolic link is not followed.
@@ -148,7 +192,7 @@ pub fn status_of(path: &CStr) -> Result<Status> {
         sys!(lstat, path.as_ptr(), st.as_mut_ptr())?;
         st.assume_init()
     };
-    Ok(Status { mode: st.st_mode, uid: st.st_uid, inode: st.st_ino, size: st.st_size as u64 })
+    Ok(Status { mode: st.st_mode, uid: st.st_uid, gid: st.st_gid, inode: st.st_ino, size: st.st_size as u64, links: st.st_nlink as u64 })
 }
 
 /// Calls `visit` with the name of each entry of a directory, without allocating.

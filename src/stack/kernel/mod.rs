@@ -7,12 +7,14 @@
 mod epoll;
 mod diag;
 mod files;
+mod processes;
 mod sleep;
 mod sockets;
 
 pub use epoll::*;
 pub use diag::*;
 pub use files::*;
+pub use processes::*;
 pub use sleep::*;
 pub use sockets::*;
 pub use syscalls::Sysno;

@@ -11,6 +11,14 @@ pub fn socket(family: i32, kind: i32, protocol: i32) -> Result<i32> {
     unsafe { sys!(socket, family, kind, protocol) }.map(|fd| fd as i32)
 }
 
+/// socketpair(2) of two unix sockets.
+pub fn pair(kind: i32) -> Result<[i32; 2]> {
+    let mut ends = [-1i32; 2];
+    // SAFETY: the array takes both descriptors.
+    unsafe { sys!(socketpair, libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }?;
+    Ok(ends)
+}
+
 /// bind(2) of an encoded address.
 pub fn bind(fd: i32, address: &[u8]) -> Result<()> {
     // SAFETY: the slice is readable.

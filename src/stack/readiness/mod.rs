@@ -10,6 +10,7 @@ mod poll;
 pub mod select;
 
 pub use internal::is_internal;
+pub use epoll::{pack, unpack};
 pub use poke::{poke, Poke};
 pub use poll::{concerns_fd, poll};
 

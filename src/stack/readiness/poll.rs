@@ -1,6 +1,6 @@
 //! poll(2) and ppoll(2).
 
-use core::sync::atomic::{fence, Ordering::*};
+use core::sync::atomic::{fence, AtomicU32, Ordering::*};
 
 use super::{epoll, Poke};
 use crate::abi::{Errno, Result};
@@ -47,6 +47,9 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
     let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
     loop {
         let mut count = look(fds);
+        if (count > 0 || at_once) && ask_for_ends(fds, count > 0) {
+            count = look(fds);
+        }
         if kernels && (count > 0 || at_once) {
             count = look_kernel(fds);
         }
@@ -81,6 +84,24 @@ fn look(fds: &mut [libc::pollfd]) -> usize {
         count += (p.revents != 0) as usize;
     }
     count
+}
+
+/// Asks the kernel about peers that are gone, where no sleep will: they were killed perhaps. When something is ready
+/// anyway, only whoever asked for an end (POLLRDHUP) is told at once, the rest with the next look some milliseconds
+/// later. True when there is news.
+fn ask_for_ends(fds: &[libc::pollfd], some_ready: bool) -> bool {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let all = !some_ready || ASKED.swap(kernel::coarse_ms(), Relaxed) != kernel::coarse_ms();
+    let mut news = false;
+    for p in fds {
+        let told = p.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0;
+        if let (Kind::Ours(s), false) = (kind(p.fd), told) {
+            if all || p.events & libc::POLLRDHUP != 0 {
+                news |= wait::ask_for_end(&s);
+            }
+        }
+    }
+    news
 }
 
 /// As [`look`], and asks the kernel for its part without waiting.

@@ -97,7 +97,9 @@ pub struct Slot {
     pub owner: AtomicI32,
     /// The signal of O_ASYNC, 0 for SIGIO.
     pub owner_signal: AtomicU32,
-    _pad: [AtomicU32; 5],
+    /// When the kernel was last asked whether the peer lives (`wait::ask_now_and_then`).
+    pub asked_ms: AtomicU32,
+    _pad: [AtomicU32; 4],
     /// For the protocol's own use.
     pub extra: [AtomicU64; 32],
 }
@@ -113,7 +115,7 @@ impl Slot {
         let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
         slot.lock.reset();
         slot.refs.store(1, Relaxed);
-        for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket, &slot.sleepers, &slot.wake] {
+        for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket, &slot.sleepers, &slot.wake, &slot.asked_ms] {
             word.store(0, Relaxed);
         }
         slot.queue.store(super::NO_CHUNK, Relaxed);

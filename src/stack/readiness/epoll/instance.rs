@@ -39,7 +39,8 @@ pub fn copied(old: i32, new: i32) {
     }
 }
 
-fn marked(fd: i32) -> bool {
+/// Is the descriptor known to be an instance?
+pub fn marked(fd: i32) -> bool {
     (fd as usize) < LIMIT && INSTANCES[fd as usize / 64].load(Relaxed) >> (fd as usize % 64) & 1 == 1
 }
 

@@ -5,11 +5,13 @@
 //! watches the anchors edge-triggered, and a kick. A wait looks at the active items in user space; the quiet ones are
 //! armed and cost nothing until their bell rings.
 
+mod carry;
 mod control;
 mod instance;
 mod item;
 mod wait;
 
+pub use carry::{pack, unpack};
 pub use control::control;
 pub use instance::{created, is_instance, native};
 pub use wait::wait;
@@ -24,6 +26,7 @@ use super::internal;
 use crate::abi::Result;
 use crate::fdtable::{self, LIMIT};
 use crate::kernel;
+use crate::process;
 use crate::signal::Held;
 use crate::socket::Sock;
 use crate::wait::Deadline;
@@ -211,6 +214,10 @@ pub fn handed_over(fd: i32, number: u32) {
 /// The kernel closed a descriptor that was not a socket of ours; it may have been an epoll instance, or one of the
 /// instances nested in another.
 pub fn closed(fd: i32) {
+    // A vfork child closes its own copy; the set is its parent's.
+    if (is_mixed(fd) || instance::marked(fd)) && process::borrowed() {
+        return;
+    }
     if instance::forget(fd) {
         for set in sets().values() {
             set.lock().remove_nested(fd);
@@ -225,6 +232,9 @@ pub fn closed(fd: i32) {
 
 /// The kernel duplicated a descriptor that is not a socket of ours.
 pub fn copied(old: i32, new: i32) {
+    if (instance::marked(old) || instance::marked(new)) && process::borrowed() {
+        return;
+    }
     instance::copied(old, new);
     if let Some(set) = set_of(old) {
         sets_mut().insert(new, set);

@@ -65,6 +65,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let Some(end) = usable(s)? else {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
     };
+    crate::wait::ask_now_and_then(s);
     if end.own().was_reset.load(Relaxed) != 0 || s.slot.error.load(Relaxed) != 0 {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
     }

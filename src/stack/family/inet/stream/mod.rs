@@ -145,6 +145,10 @@ impl SocketOps for Stream {
         data::option_changed(s, level, name)
     }
 
+    fn watches_peer(&self, s: &Sock) -> bool {
+        s.slot.state.load(Acquire) == state::ESTABLISHED && poll::has_bell(s)
+    }
+
     fn hung_up(&self, s: &Sock) {
         close::hung_up(s);
     }

@@ -1,0 +1,71 @@
+//! Processes of the library's own.
+
+use core::ffi::CStr;
+
+use super::sys;
+use crate::abi::Errno;
+
+/// getegid(2).
+pub fn egid() -> u32 {
+    // SAFETY: no pointers.
+    unsafe { sys!(getegid) }.unwrap_or(0) as u32
+}
+
+/// Do two processes have one descriptor table (kcmp(2), KCMP_FILES)?
+pub fn same_files(a: u32, b: u32) -> bool {
+    const KCMP_FILES: usize = 2;
+    // SAFETY: no pointers.
+    matches!(unsafe { sys!(kcmp, a, b, KCMP_FILES, 0, 0) }, Ok(0))
+}
+
+/// Is there a process of this number?
+pub fn process_exists(pid: u32) -> bool {
+    // SAFETY: no pointers.
+    pid != 0 && !matches!(unsafe { sys!(kill, pid, 0) }, Err(Errno::ESRCH))
+}
+
+/// CLOCK_MONOTONIC_COARSE in milliseconds: a few nanoseconds to ask, steps of a few milliseconds.
+pub fn coarse_ms() -> u32 {
+    (super::clock_ns(libc::CLOCK_MONOTONIC_COARSE) / 1_000_000) as u32
+}
+
+/// Waits for a child of clone(2), whatever signal it was made with.
+pub fn wait_for(child: usize) {
+    loop {
+        // SAFETY: null pointers are not written to.
+        match unsafe { sys!(wait4, child, 0, libc::__WALL, 0) } {
+            Err(Errno::EINTR) => continue,
+            _ => return,
+        }
+    }
+}
+
+/// Closes all descriptors from `first` to `last`.
+pub fn close_range(first: u32, last: u32) {
+    // SAFETY: no pointers.
+    if unsafe { sys!(close_range, first, last, 0) } == Err(Errno::ENOSYS) {
+        for fd in first..=last.min(super::open_limit() as u32) {
+            let _ = super::close(fd as i32);
+        }
+    }
+}
+
+/// Makes this process a background one: a session and a directory of its own, a name, no handler of the program's, and
+/// deaf to what its terminal and its broken pipes tell.
+pub fn detach(name: &CStr) {
+    for signal in 1..=64usize {
+        let quiet = [libc::SIGPIPE, libc::SIGHUP].contains(&(signal as i32));
+        // struct sigaction as the kernel has it: handler, flags, restorer, mask.
+        let action = [if quiet { libc::SIG_IGN as u64 } else { 0 }, 0, 0, 0];
+        // SAFETY: the array is long enough; default and ignored actions run nothing.
+        let _ = unsafe { sys!(rt_sigaction, signal, action.as_ptr(), 0, 8) };
+    }
+    let nothing = 0u64;
+    // SAFETY: the mask is 8 readable bytes; the name and the path are C strings.
+    unsafe {
+        let _ = sys!(rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, 0, 8);
+        let _ = sys!(setsid);
+        let _ = sys!(prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0);
+        let _ = sys!(chdir, c"/".as_ptr());
+    }
+}

@@ -1,0 +1,96 @@
+//! fork(2) and its kin, and the end of a process.
+
+use super::{add, lessen};
+use crate::fdtable;
+use crate::process;
+use crate::socket;
+
+/// A copy of this process is about to be made: its descriptors are references of their own.
+pub fn before_fork() {
+    crate::readiness::before_fork();
+    for (fd, _) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            add(s.slot);
+        }
+    }
+}
+
+/// After it, in the parent or in the child.
+pub fn after_fork(child: bool) {
+    crate::readiness::after_fork(child);
+    if child {
+        process::own();
+        crate::shm::set_forked();
+        crate::signal::after_fork_child();
+    }
+}
+
+/// fork(2) failed after [`before_fork`] and [`after_fork`] of the parent.
+pub fn not_forked() {
+    for (fd, _) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            lessen(s.slot);
+        }
+    }
+}
+
+/// Runs a call that makes a copy of this process without running handlers: _Fork, clone(2) without CLONE_VM, and the
+/// same by syscall(2). It answers the child's pid, 0 in the child, or something negative. `one_table` says that both
+/// will have one descriptor table (CLONE_FILES).
+pub fn copying(one_table: bool, act: impl FnOnce() -> i64) -> i64 {
+    if one_table {
+        crate::readiness::before_fork();
+        process::not_alone();
+        fdtable::share();
+    } else {
+        before_fork();
+    }
+    let answered = act();
+    after_fork(answered == 0);
+    if answered < 0 && !one_table {
+        not_forked();
+    }
+    answered
+}
+
+/// This is a copy of a process, made by a raw system call that nobody saw. What the parent closed since is not ours any
+/// more, the rest is counted now.
+pub fn untold() {
+    crate::shm::set_forked();
+    crate::signal::after_fork_child();
+    for (fd, number) in fdtable::all() {
+        match socket::identify(fd, Some(number)) {
+            Some(s) if s.number == number => {
+                add(s.slot);
+            }
+            _ => drop(fdtable::clear(fd)),
+        }
+    }
+}
+
+/// The process exits: its descriptors close.
+pub fn leave() {
+    if process::borrowed() || fdtable::is_shared() {
+        return;
+    }
+    for (fd, _) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            socket::detach(&s);
+        }
+    }
+}
+
+/// As [`leave`], for _exit(2), which a signal handler may call in the middle of malloc: nothing here allocates, and what
+/// only this process knows of its sockets is left as it is.
+pub fn leave_at_once() {
+    if fdtable::is_empty() || process::borrowed() || fdtable::is_shared() {
+        return;
+    }
+    for (fd, number) in fdtable::all() {
+        if let Some(s) = fdtable::get(fd) {
+            if fdtable::take(fd, number) {
+                socket::drop_reference(&s);
+            }
+        }
+    }
+}
