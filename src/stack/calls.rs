@@ -466,7 +466,9 @@ pub fn duplicated(s: &Sock, new: i32) {
 /// A descriptor number is about to be replaced or closed by the kernel: what stood there goes as close(2) would have it.
 pub fn displaced(fd: i32) {
     if let Some(s) = fdtable::get(fd) {
-        if crate::process::memory() != crate::process::Memory::Borrowed {
+        if crate::process::borrowed() {
+            fdtable::doubt(fd, Some(s.number));
+        } else {
             socket::detach(&s);
         }
     }

@@ -7,7 +7,7 @@ use redhook::{hook, real};
 use stack::offspring::image::Target;
 use stack::offspring::spawn::{self, Action, Child};
 use stack::offspring::{self, environment, exec};
-use stack::process;
+use stack::{network, process};
 
 use crate::boundary::set_errno;
 
@@ -357,6 +357,7 @@ hook! {
 hook! {
     unsafe fn _exit(status: c_int) => our_exit {
         offspring::leave_at_once();
+        network::remove_if_empty();
         real!(_exit)(status)
     }
 }

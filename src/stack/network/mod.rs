@@ -1,9 +1,11 @@
 //! A network: a directory with an arena and the names of those who listen.
 
 use core::ffi::CStr;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, Ordering::*};
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
@@ -40,6 +42,10 @@ pub fn arena() -> Result<&'static Arena> {
             return Ok(arena);
         }
         let arena = open().inspect_err(complain)?;
+        if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
+            // Whoever was here was killed: their names and memory are taken over.
+            sweep(&Names::lock(arena));
+        }
         CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
     }
     Err(Errno::ENOBUFS)
@@ -49,7 +55,7 @@ pub fn arena() -> Result<&'static Arena> {
 pub fn existing() -> Option<&'static Arena> {
     opened().or_else(|| {
         let _one = OPENING.lock();
-        let arena = Arena::open_existing(&arena_path(&directory().ok()?).ok()?).ok()?;
+        let arena = Arena::open_existing(&arena_path(directory().ok()?).ok()?).ok()?;
         CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
         Some(arena)
     })
@@ -66,9 +72,13 @@ fn complain(error: &Errno) {
 }
 
 /// This process' network directory.
-pub fn directory() -> Result<CString> {
-    let config = config::get();
-    CString::new(format!("{}/{}", config.base, config.net)).map_err(|_| Errno::EINVAL)
+pub fn directory() -> Result<&'static CStr> {
+    static DIRECTORY: OnceLock<Option<CString>> = OnceLock::new();
+    let made = DIRECTORY.get_or_init(|| {
+        let config = config::get();
+        CString::new(format!("{}/{}", config.base, config.net)).ok()
+    });
+    made.as_deref().ok_or(Errno::EINVAL)
 }
 
 /// The arena file of this build's layout in a directory: another build's has another name, and neither is in the way.
@@ -81,49 +91,76 @@ pub fn arena_path(directory: &CStr) -> Result<CString> {
 fn open() -> Result<&'static Arena> {
     let base = CString::new(config::get().base.as_str()).map_err(|_| Errno::EINVAL)?;
     let directory = directory()?;
-    for dir in [&base, &directory] {
+    for dir in [base.as_c_str(), directory] {
         match kernel::mkdir(dir, 0o700) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(e) => return Err(e),
         }
     }
-    let status = kernel::status_of(&directory)?;
+    let status = kernel::status_of(directory)?;
     if !status.is_directory() || status.uid != kernel::euid() || status.mode & 0o077 != 0 {
         return Err(Errno::EPERM);
     }
-    Arena::open(&arena_path(&directory)?)
+    Arena::open(&arena_path(directory)?)
 }
 
 /// The address of a socket's path in the network's directory, as bind(2) and connect(2) want it.
 ///
 /// The name says who it is, for whoever lists the directory; the number makes it unique. Where the directory's name is
-/// too long for a sockaddr_un, the address goes through a short-lived descriptor of the directory.
+/// too long for a sockaddr_un, the address goes through a short-lived descriptor of the directory. Nothing is allocated:
+/// a handler may end the process by _exit(2) in the middle of malloc, and its paths are removed all the same.
 pub fn with_path<T>(number: u32, slot: &Slot, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
-    let kind = if slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32 { "tcp" } else { "udp" };
-    if kind == "udp" {
+    let directory = directory()?;
+    let name = |address: &mut Address| match slot.kind.load(Relaxed) as i32 {
+        libc::SOCK_STREAM => write!(address, "/tcp-{}-{number}", slot.local()),
         // The names of a datagram socket change while its anchor stays.
-        return with_named(&format!("{kind}-{number}"), act);
+        _ => write!(address, "/udp-{number}"),
+    };
+    let mut address = Address::new();
+    if address.write_bytes(directory.to_bytes()).and_then(|()| name(&mut address)).is_ok() {
+        return act(address.finish());
     }
-    with_named(&format!("{kind}-{}-{number}", slot.local()), act)
-}
-
-fn with_named<T>(name: &str, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
-    let config = config::get();
-    let whole = format!("{}/{}/{name}", config.base, config.net);
-    if whole.len() < 108 {
-        return act(&encode(&whole));
-    }
-    let fd = kernel::open(&directory()?, libc::O_PATH | libc::O_DIRECTORY, 0)?;
-    let outcome = act(&encode(&format!("/proc/self/fd/{fd}/{name}")));
+    let fd = kernel::open(directory, libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    let mut address = Address::new();
+    let written = write!(address, "/proc/self/fd/{fd}").and_then(|()| name(&mut address));
+    let outcome = if written.is_ok() { act(address.finish()) } else { Err(Errno::EINVAL) };
     let _ = kernel::close(fd);
     outcome
 }
 
-fn encode(path: &str) -> Vec<u8> {
-    let mut address = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
-    address.extend_from_slice(path.as_bytes());
-    address.push(0);
-    address
+/// A sockaddr_un that is being written; it has room for a path of 107 bytes and its zero.
+struct Address {
+    bytes: [u8; 110],
+    length: usize,
+}
+
+impl Address {
+    fn new() -> Address {
+        let mut bytes = [0; 110];
+        bytes[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
+        Address { bytes, length: 2 }
+    }
+
+    fn write_bytes(&mut self, part: &[u8]) -> fmt::Result {
+        let end = self.length + part.len();
+        if end >= self.bytes.len() {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.length..end].copy_from_slice(part);
+        self.length = end;
+        Ok(())
+    }
+
+    /// The address with the zero that ends its path.
+    fn finish(&self) -> &[u8] {
+        &self.bytes[..self.length + 1]
+    }
+}
+
+impl Write for Address {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.write_bytes(part.as_bytes())
+    }
 }
 
 /// Binds an anchor to its path. A path that is there is a dead socket's: slot numbers are unique among the living.
@@ -193,22 +230,43 @@ fn living_inodes() -> Option<BTreeSet<u64>> {
     Some(text.split(|b| *b == b'\n').skip(1).filter_map(inode).collect())
 }
 
-/// Removes the arena's file and the directory's remains if no socket of the network is left.
+/// Removes the arena's file and the directory's remains if no socket of the network is left: the last one to leave
+/// puts out the light. What killed processes left is swept away first if it looks like nothing else.
 pub fn tidy() {
     let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) else { return };
-    if arena.header().live.load(Acquire) > 64 {
+    if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
+        sweep(&Names::lock(arena));
+    }
+    remove_if_empty();
+}
+
+/// Is the process that made it gone, for each of the first few sockets? To ask about one that lives costs one call.
+fn looks_abandoned(arena: &'static Arena) -> bool {
+    const FEW: usize = 64;
+    let mut living = (0..arena.slots_used()).filter_map(|n| arena.slot(n).filter(|s| s.in_use()));
+    !living.by_ref().take(FEW).any(|s| kernel::process_exists(s.pid.load(Relaxed)))
+}
+
+/// The part of [`tidy`] that neither asks around nor allocates.
+pub fn remove_if_empty() {
+    let Some(arena) = opened() else { return };
+    let header = arena.header();
+    if header.live.load(Acquire) != 0 || header.dead.load(Acquire) != 0 {
         return;
     }
-    let names = Names::lock(arena);
-    if arena.header().live.load(Acquire) != 0 {
-        sweep(&names);
+    let _names = Names::lock(arena);
+    if header.dead.swap(1, SeqCst) != 0 {
+        return;
     }
-    if arena.header().live.load(Acquire) == 0 && arena.header().dead.swap(1, AcqRel) == 0 {
-        let _ = kernel::unlink(arena.path());
-        if let Ok(directory) = directory() {
-            // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
-            let _ = kernel::rmdir(&directory);
-        }
+    // A socket that is made counts itself first and then looks whether the arena is dead (`socket::create`).
+    if header.live.load(SeqCst) != 0 {
+        header.dead.store(0, SeqCst);
+        return;
+    }
+    let _ = kernel::unlink(arena.path());
+    if let Ok(directory) = directory() {
+        // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
+        let _ = kernel::rmdir(directory);
     }
 }
 
@@ -219,7 +277,7 @@ pub fn carries(name: &Name) -> bool {
 
 /// Is the address the machine's name server, from resolv.conf? It stays with the kernel, also on a loopback address.
 pub fn is_resolver(name: &Name) -> bool {
-    static SERVERS: std::sync::OnceLock<Vec<core::net::IpAddr>> = std::sync::OnceLock::new();
+    static SERVERS: OnceLock<Vec<core::net::IpAddr>> = OnceLock::new();
     name.port == 53 && SERVERS.get_or_init(read_resolvers).contains(&name.canonical())
 }
 

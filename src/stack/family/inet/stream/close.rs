@@ -1,6 +1,5 @@
 //! The ends of a connection: shutdown, close, reset, and the peer's death (tcp_close, tcp_shutdown, tcp_disconnect).
 
-use core::net::IpAddr;
 use core::sync::atomic::Ordering::*;
 
 use super::{state, transport};
@@ -138,9 +137,7 @@ fn leave(s: &Sock, reset: bool) {
     let linger_reset =
         options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
     let dead = end.own().was_reset.load(Acquire) != 0;
-    let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
-    let reuse = bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(s.slot, *o) as u32) << i);
-    end.own().reuse.store(reuse, Relaxed);
+    end.own().reuse.store(reuse_of(s.slot), Relaxed);
     tx.shared.corked.store(0, Release);
     let over = tx.sent.fin.load(Acquire) != 0 && rx.sent.fin.load(Acquire) != 0;
     let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.sent.fin.load(Acquire) != 0;
@@ -167,18 +164,30 @@ fn leave(s: &Sock, reset: bool) {
     }
 }
 
+/// SO_REUSEADDR (1), SO_REUSEPORT (2), IPV6_V6ONLY (4) as TIME_WAIT keeps them.
+fn reuse_of(slot: &Slot) -> u32 {
+    let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
+    bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(slot, *o) as u32) << i)
+}
+
+/// An end whose process was killed closed first: nobody's any more, it waits in FIN_WAIT2 for the other end (tcp(7),
+/// tcp_fin_timeout), and its name is taken as in TIME_WAIT, which lasts as long.
+fn keep_name(arena: &'static Arena, slot: &Slot) {
+    enter_time_wait(arena, slot.local(), reuse_of(slot));
+}
+
 /// We closed second, so the other end, which closed first, keeps its name for a while.
 fn keep_time_wait(arena: &'static Arena, end: &End, own: &Slot) {
     // The far end's name is our peer's; its options are what it left behind when it closed, or its slot's.
     let reuse = match arena.slot(end.far().slot.load(Acquire).wrapping_sub(1)) {
-        Some(slot) => {
-            let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
-            bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(slot, *o) as u32) << i)
-        }
+        Some(slot) => reuse_of(slot),
         None => end.far().reuse.load(Acquire),
     };
-    let name = own.peer();
-    if !matches!(name.canonical(), IpAddr::V4(_) | IpAddr::V6(_)) || name.port == 0 {
+    enter_time_wait(arena, own.peer(), reuse);
+}
+
+fn enter_time_wait(arena: &'static Arena, name: Name, reuse: u32) {
+    if name.port == 0 {
         return;
     }
     let claim = Claim {
@@ -242,6 +251,8 @@ pub fn hung_up(s: &Sock) {
         reset_far(&end.opposite());
     } else {
         rx.sent.fin.store(1, Release);
+        let first = if tx.sent.fin.load(Acquire) != 0 { Some(s.slot) } else { s.arena.slot(slot.wrapping_sub(1)) };
+        first.into_iter().for_each(|slot| keep_name(s.arena, slot));
     }
     if let Some(far) = s.arena.slot(slot.wrapping_sub(1)).filter(|f| f.in_use()) {
         crate::socket::unbind(s.arena, slot - 1, far);
@@ -260,6 +271,9 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
         if end.rx().buffered() > 0 {
             reset_far(&end);
         } else {
+            if end.rx().sent.fin.load(Acquire) == 0 && end.far().slot.load(Acquire) != 0 {
+                keep_name(arena, slot);
+            }
             end.tx().sent.fin.store(1, Release);
         }
         // Nobody ever accepted it: the other reference has no owner.
