@@ -9,6 +9,7 @@ use super::timewait;
 use crate::abi::{Errno, Name, Result};
 use crate::kernel;
 use crate::network;
+use crate::options;
 use crate::shm::Slot;
 
 /// The range of automatic ports: the machine's own, read once.
@@ -81,13 +82,22 @@ pub fn bind(names: &Names, kind: Kind, number: u32, slot: &Slot, name: Name) -> 
     Ok(())
 }
 
+/// IP_LOCAL_PORT_RANGE narrows the range for one socket: the low port below, the high one above, 0 for no bound.
+fn own_range(names: &Names, me: u32) -> Option<(u16, u16)> {
+    let word = options::word(names.arena().slot(me)?, options::IP_LOCAL_PORT_RANGE);
+    let (low, high) = (word as u16, (word >> 16) as u16);
+    let (least, most) = range();
+    let pick = |own: u16, other: u16| if own == 0 { other } else { own.clamp(least, most) };
+    (word != 0).then(|| (pick(low, least), pick(high, most))).filter(|(l, h)| l <= h)
+}
+
 /// A port of the range that nobody stands in the way of.
 pub fn automatic(names: &Names, kind: Kind, me: u32, claim: &Claim) -> Option<u16> {
-    let (low, high) = range();
+    let (low, high) = own_range(names, me).unwrap_or_else(range);
     let count = (high - low) as u32 + 1;
     // A step that is odd and scattered keeps neighbours apart, as the kernel's random start does.
     let start = names.arena().header().next_port.fetch_add(1, Relaxed);
-    let start = if start == 0 { kernel::random_u64() as u32 } else { start.wrapping_mul(1) };
+    let start = if start == 0 { kernel::random_u64() as u32 } else { start };
     (0..count).find_map(|i| {
         let port = low + (start.wrapping_add(i) % count) as u16;
         let claim = Claim { name: Name { port, ..claim.name }, reuse_address: false, reuse_port: false, ..*claim };

@@ -23,7 +23,13 @@ pub fn control(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) -> Option
     let target = match fdtable::get(fd) {
         Some(s) => Target::Socket(s.number, s.slot.generation.load(Relaxed)),
         None if super::is_instance(fd) && fd != epoll => Target::Nested,
-        None => return None,
+        None => {
+            // The kernel's part changes: the next wait looks at it.
+            if let Some(set) = set_of(epoll) {
+                set.looked_ns.store(0, Relaxed);
+            }
+            return None;
+        }
     };
     Some(apply(epoll, operation, fd, target, event_at))
 }

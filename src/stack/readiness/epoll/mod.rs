@@ -16,7 +16,7 @@ pub use control::control;
 pub use instance::{created, is_instance, native};
 pub use wait::wait;
 
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ pub struct Set {
     kick: AtomicI32,
     /// Threads that sleep in a wait.
     sleepers: AtomicU32,
-    /// Counts waits, so that the kernel's part has its turn.
-    turn: AtomicU32,
+    /// When the kernel's part was last looked at, in nanoseconds of the monotonic clock.
+    looked_ns: AtomicU64,
 }
 
 /// The kick's mark among the bells.
@@ -97,7 +97,7 @@ impl Set {
             bells: AtomicI32::new(bells),
             kick: AtomicI32::new(kick),
             sleepers: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
+            looked_ns: AtomicU64::new(0),
         })
     }
 

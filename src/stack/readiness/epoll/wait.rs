@@ -10,8 +10,9 @@ use crate::kernel;
 use crate::shm::views::UserPtr;
 use crate::wait::{self, Deadline};
 
-/// After so many waits in a row that ended in user space the kernel's own descriptors are looked at as well (figures).
-const KERNEL_EVERY: u32 = 8;
+/// While sockets of ours keep a program busy, the kernel's own descriptors are looked at this often: a wait that costs a
+/// fraction of a system call must not pay for one each time (figures: every 8 to 32 hits).
+const KERNEL_EVERY_NS: u64 = 5_000;
 /// Events told by one call at most; a program that asks for more gets them with the next.
 const MOST: usize = 256;
 
@@ -54,9 +55,12 @@ fn gather(
 ) -> Result<usize> {
     loop {
         let mut count = set.lock().collect(told);
-        let turn = set.turn.fetch_add(1, Relaxed);
-        if count > 0 && turn % KERNEL_EVERY != 0 {
-            return Ok(count);
+        if count > 0 && !at_once {
+            let now = kernel::now_ns();
+            if now.wrapping_sub(set.looked_ns.load(Relaxed)) < KERNEL_EVERY_NS {
+                return Ok(count);
+            }
+            set.looked_ns.store(now, Relaxed);
         }
         if count == told.len() {
             // A full array of ours must not keep the kernel's waiting for ever.

@@ -80,7 +80,8 @@ pub fn accept(s: &Sock, flags: i32) -> Result<Sock> {
         let (from, to) = conn.names();
         new.slot.set_local(to.seen_by(s.family()));
         new.slot.set_peer(from.seen_by(s.family()));
-        new.slot.set(SlotFlags::PEER | SlotFlags::PORT_LOCKED);
+        // The address stays named if the listener's was; the port is the listener's, not this socket's (sk_clone_lock).
+        new.slot.set(SlotFlags::PEER | s.slot.flags.load(Relaxed) & SlotFlags::ADDRESS_LOCKED);
         new.slot.set_conn(Some((number, 1)));
         if end.mode & PLAIN != 0 {
             connect::widen(fd);

@@ -10,7 +10,7 @@ use crate::names::conflict::Claim;
 use crate::names::{timewait, Names};
 use crate::network;
 use crate::options;
-use crate::shm::{Arena, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
+use crate::shm::{Arena, Direction, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
 use crate::socket::Sock;
 
 /// shutdown(2); `how` is one of SHUT_RD, SHUT_WR, SHUT_RDWR.
@@ -50,7 +50,7 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
 }
 
 /// Wakes this end's own sleepers: a shutdown ends what other threads wait for.
-fn wake_own(s: &Sock) {
+pub fn wake_own(s: &Sock) {
     // Their bell is on our own anchor, which only the peer can ring.
     if s.slot.sleepers.load(Acquire) > 0 {
         crate::readiness::poke(s);
@@ -224,6 +224,15 @@ pub fn notice_death(s: &Sock, end: &End) {
     }
 }
 
+/// Did nothing come since the last look? A peer that sends lives.
+#[inline]
+pub fn stands_still(s: &Sock, rx: &Direction) -> bool {
+    let written = rx.written();
+    s.slot.extra[LAST_WRITTEN].swap(written, Relaxed) == written
+}
+
+/// The word of `Slot::extra` with the position that the peer had written at the last look.
+const LAST_WRITTEN: usize = 30;
 /// The word of `Slot::extra` with the millisecond of the last look.
 const LAST_LOOK: usize = 31;
 

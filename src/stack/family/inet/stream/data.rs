@@ -327,6 +327,7 @@ pub fn option_changed(s: &Sock, level: i32, name: i32) -> Result<()> {
         (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE) => {
             set_capacity(s, &end);
             transport::of(&end).wake_writer(s, &end);
+            close::wake_own(s);
         }
         (libc::IPPROTO_TCP, libc::TCP_CORK) if !options::flag(s.slot, options::CORK) => uncork(s, &end),
         (libc::IPPROTO_TCP, libc::TCP_NODELAY) if options::flag(s.slot, options::NO_DELAY) => uncork(s, &end),

@@ -47,7 +47,11 @@ impl SocketOps for Stream {
         if s.slot.state.load(Acquire) != state::CLOSE || s.slot.has(SlotFlags::BOUND) {
             return Err(Errno::EINVAL);
         }
-        ports::bind(&Names::lock(s.arena), Kind::Tcp, s.number, s.slot, name)?;
+        if name.port == 0 && options::flag(s.slot, options::IP_BIND_ADDRESS_NO_PORT) {
+            s.slot.set_local(name);
+        } else {
+            ports::bind(&Names::lock(s.arena), Kind::Tcp, s.number, s.slot, name)?;
+        }
         let locked = if name.is_any() { 0 } else { SlotFlags::ADDRESS_LOCKED };
         s.slot.set(locked | if name.port != 0 { SlotFlags::PORT_LOCKED } else { 0 });
         Ok(())

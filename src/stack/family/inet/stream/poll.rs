@@ -55,7 +55,7 @@ pub fn ready(s: &Sock) -> u32 {
     if end.far().slot.load(Relaxed) == 0 {
         close::never_accepted(s, &end);
     }
-    if rx.buffered() == 0 {
+    if close::stands_still(s, rx) {
         close::notice_death(s, &end);
     }
     let reset = end.own().was_reset.load(Acquire) != 0;
