@@ -26,7 +26,7 @@ pub fn control(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) -> Option
         None => {
             // The kernel's part changes: the next wait looks at it.
             if let Some(set) = set_of(epoll) {
-                set.looked_ns.store(0, Relaxed);
+                set.dry_looks.store(0, Relaxed);
             }
             return None;
         }

@@ -47,6 +47,8 @@ pub struct Set {
     sleepers: AtomicU32,
     /// When the kernel's part was last looked at, in nanoseconds of the monotonic clock.
     looked_ns: AtomicU64,
+    /// Looks at the kernel's part in a row that found nothing.
+    dry_looks: AtomicU32,
 }
 
 /// The kick's mark among the bells.
@@ -98,6 +100,7 @@ impl Set {
             kick: AtomicI32::new(kick),
             sleepers: AtomicU32::new(0),
             looked_ns: AtomicU64::new(0),
+            dry_looks: AtomicU32::new(0),
         })
     }
 

@@ -13,6 +13,8 @@ use crate::wait::{self, Deadline};
 /// While sockets of ours keep a program busy, the kernel's own descriptors are looked at this often: a wait that costs a
 /// fraction of a system call must not pay for one each time (figures: every 8 to 32 hits).
 const KERNEL_EVERY_NS: u64 = 5_000;
+/// Before that, as many looks in a row have to find nothing.
+const DRY_LOOKS: u32 = 4;
 /// Events told by one call at most; a program that asks for more gets them with the next.
 const MOST: usize = 256;
 
@@ -57,7 +59,8 @@ fn gather(
         let mut count = set.lock().collect(told);
         if count > 0 && !at_once {
             let now = kernel::now_ns();
-            if now.wrapping_sub(set.looked_ns.load(Relaxed)) < KERNEL_EVERY_NS {
+            let dry = set.dry_looks.load(Relaxed) >= DRY_LOOKS;
+            if dry && now.wrapping_sub(set.looked_ns.load(Relaxed)) < KERNEL_EVERY_NS {
                 return Ok(count);
             }
             set.looked_ns.store(now, Relaxed);
@@ -68,7 +71,10 @@ fn gather(
             let native = kernel_part(epoll, &mut told[count..]);
             return Ok(if native > 0 { count + native } else { count + 1 });
         }
-        count += kernel_part(epoll, &mut told[count..]);
+        let native = kernel_part(epoll, &mut told[count..]);
+        let dry = if native > 0 { 0 } else { set.dry_looks.load(Relaxed).saturating_add(1) };
+        set.dry_looks.store(dry, Relaxed);
+        count += native;
         if count > 0 || (at_once && mask.is_none()) {
             if count == 0 && take_bells(set) {
                 return Ok(set.lock().collect(told));

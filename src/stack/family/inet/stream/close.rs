@@ -249,6 +249,11 @@ pub fn hung_up(s: &Sock) {
     if s.slot.state.load(Acquire) != state::ESTABLISHED || end.mode & SELF != 0 {
         return;
     }
+    let ended = end.tx().sent.fin.load(Acquire) != 0 && end.rx().sent.fin.load(Acquire) != 0;
+    if end.mode & PLAIN != 0 && ended {
+        // Anchors that carry bytes are shut down with them: hung up does not mean gone.
+        return;
+    }
     if end.far().closed.fetch_or(CLOSED, AcqRel) & CLOSED != 0 {
         return;
     }
