@@ -2,6 +2,7 @@
  * count when some of it was taken, whatever the flags (man 7 signal, man 2 send). */
 #include "t.h"
 
+
 enum { SEND, WRITE, WRITEV, SENDMSG, SENDTO, CALLS };
 static const char *names[] = {"send", "write", "writev", "sendmsg", "sendto"};
 
@@ -35,6 +36,11 @@ static void fill(void) {
         while (send(p[0], big, 65536, MSG_DONTWAIT) > 0 || send(p[0], big, 1, MSG_DONTWAIT) > 0) quiet = 0;
         sleep_ms(10);
     }
+    /* The kernel may find room for a byte while it waits; full is when it has waited in vain. */
+    struct timeval some = {0, 60000}, ever = {0, 0};
+    setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &some, sizeof some);
+    while (send(p[0], big, 1, 0) > 0) {}
+    setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &ever, sizeof ever);
 }
 
 static pid_t helper(int drain) {

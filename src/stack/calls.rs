@@ -15,6 +15,7 @@ use crate::network;
 use crate::options;
 use crate::shm::views::{read_list, Buffers, List, UserPtr};
 use crate::shm::SlotFlags;
+use crate::sleepers::Kept;
 use crate::socket::{self, Sock};
 use crate::wait::{self, Interest};
 
@@ -98,7 +99,12 @@ pub fn connect(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
             }
         }
     }
-    s.ops().connect(s, address, s.nonblocking())
+    let done = s.ops().connect(s, address, s.nonblocking());
+    if Kept::any() {
+        // The number went away while it slept; the socket goes with the call.
+        drop(Kept::take(s));
+    }
+    done
 }
 
 /// Is the address the kernel's to reach?
@@ -160,10 +166,11 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
     let ops = s.ops();
+    let (mut s, mut kept) = (*s, None);
     let mut total = 0;
     let mut deadline = None;
     loop {
-        let error = match ops.send(s, m) {
+        let error = match ops.send(&s, m) {
             Ok(n) => {
                 total += n;
                 if m.data.left() == 0 {
@@ -173,14 +180,19 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
             }
             Err(Errno::EAGAIN) if !nonblocking => {
                 let until = *deadline.get_or_insert_with(|| wait::deadline(options::send_timeout(s.slot)));
-                match ops.wait(s, Interest::Write, until) {
+                match ops.wait(&s, Interest::Write, until) {
                     Ok(()) => continue,
+                    Err(Errno::MOVED) => {
+                        s = kept.insert(Kept::take(&s)).sock;
+                        continue;
+                    }
                     Err(e) => e,
                 }
             }
             Err(e) => e,
         };
         if total > 0 {
+            keep_error(&s, error);
             return Ok(total);
         }
         if error == Errno::EPIPE && m.flags & libc::MSG_NOSIGNAL == 0 && s.kind() == libc::SOCK_STREAM {
@@ -190,42 +202,55 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     }
 }
 
+/// A call that has moved bytes tells their number; the connection's error is the next call's to tell.
+fn keep_error(s: &Sock, error: Errno) {
+    if error == Errno::ECONNRESET || error == Errno::ETIMEDOUT {
+        let _ = s.slot.error.compare_exchange(0, error.raw(), AcqRel, Relaxed);
+    }
+}
+
 /// Everything that receives ends here.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let nonblocking = m.flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 || s.nonblocking();
     let ops = s.ops();
+    let (mut s, mut kept) = (*s, None);
     let wanted = m.data.left();
     let start = m.data;
     let peek = m.flags & libc::MSG_PEEK != 0;
     let mut total = 0;
     let mut deadline = None;
     loop {
-        let (n, error) = match ops.receive(s, m) {
+        let (n, error) = match ops.receive(&s, m) {
             Ok(n) => (n, None),
             Err(e) => (0, Some(e)),
         };
         total = if peek && error.is_none() { n } else { total + n };
         match error {
-            None if n == 0 || ops.enough(s, m.flags, total, wanted) => return Ok(total),
+            None if n == 0 || ops.enough(&s, m.flags, total, wanted) => return Ok(total),
             None | Some(Errno::EAGAIN) if nonblocking => {
                 return if total > 0 { Ok(total) } else { Err(Errno::EAGAIN) };
             }
             None | Some(Errno::EAGAIN) => {}
-            Some(_) if total > 0 => return Ok(total),
+            Some(e) if total > 0 => {
+                keep_error(&s, e);
+                return Ok(total);
+            }
             Some(e) => return Err(e),
         }
         let until = *deadline.get_or_insert_with(|| wait::deadline(options::receive_timeout(s.slot)));
         if peek && total > 0 {
             // Bytes that were looked at keep the socket readable: wait for more of them by the clock.
-            match wait::more(s, until) {
+            match wait::more(&s, until) {
                 Ok(()) => {}
+                Err(Errno::MOVED) => s = kept.insert(Kept::take(&s)).sock,
                 Err(_) => return Ok(total),
             }
             m.data = start;
             continue;
         }
-        match ops.wait(s, Interest::Read, until) {
+        match ops.wait(&s, Interest::Read, until) {
             Ok(()) => {}
+            Err(Errno::MOVED) => s = kept.insert(Kept::take(&s)).sock,
             Err(_) if total > 0 => return Ok(total),
             Err(e) => return Err(e),
         }

@@ -64,6 +64,7 @@ pub fn replacing(old: i32, new: i32, act: impl FnOnce() -> i32) -> i32 {
     // is kept under another number until then.
     let kept = displaced.filter(|d| old != new && d.number + 1 != 0).and_then(|d| {
         (!process::borrowed()).then_some(())?;
+        crate::sleepers::keep(&d);
         let kept = kernel::fcntl(d.fd, libc::F_DUPFD_CLOEXEC, 512).ok()?;
         Some((d, kept))
     });

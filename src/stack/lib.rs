@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod anchor;
+pub mod bell;
 pub mod calls;
 pub mod config;
 pub mod descriptors;
@@ -20,5 +21,6 @@ pub mod process;
 pub mod readiness;
 pub mod shm;
 pub mod signal;
+pub mod sleepers;
 pub mod socket;
 pub mod wait;

@@ -133,6 +133,7 @@ pub fn close(s: &Sock) -> Result<()> {
     if process::borrowed() {
         fdtable::doubt(s.fd, Some(s.number));
     } else {
+        crate::sleepers::keep(s);
         detach(s);
     }
     kernel::close(s.fd)

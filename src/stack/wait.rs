@@ -1,17 +1,22 @@
 //! The one place that waits (design, invariant 5).
 //!
-//! A waiter looks, spins a little, then asks to be rung, looks once more, and sleeps on its anchor: a byte on it is the
-//! bell, and a hang-up is the peer's death. Interruption follows signal(7): with a timeout set on the socket a handler
-//! always ends the call with EINTR, without one SA_RESTART starts it again.
+//! A waiter looks, spins a little, then asks to be rung, looks once more, and sleeps: the first sleeper of a socket on its
+//! anchor, where a byte is the bell and a hang-up is the peer's death, the others on a word beside it (see [`crate::bell`]).
+//!
+//! Interruption follows signal(7): with a timeout set on the socket a handler always ends the call with EINTR, without
+//! one SA_RESTART starts it again, from its start and by its number. Handlers run when the sleep is over and nothing is
+//! held, so they may call anything or leave by longjmp. The same moment is the cancellation point.
 
 use core::cell::Cell;
-use core::sync::atomic::{fence, AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use crate::abi::{Errno, Result};
+use crate::bell::{self, Seat, Seats, Word};
 use crate::config;
 use crate::kernel;
-use crate::shm::{SlotFlags, PLAIN, SELF};
-use crate::signal;
+use crate::shm::{tid, Slot, SlotFlags, PLAIN, SELF};
+use crate::signal::{self, cancel, sleep};
+use crate::sleepers::{self, Kept, Sleeping};
 use crate::socket::Sock;
 
 /// What a waiter waits for.
@@ -23,9 +28,11 @@ pub enum Interest {
     Write,
 }
 
-/// How long one look-again-later sleep lasts when more than one thread sleeps on a socket: a byte that wakes all of them
-/// is taken by the first.
-const SHARED_SLEEP_NS: u64 = 10_000_000;
+/// How long one sleep lasts at most where a bell may be taken by somebody who cannot tell (poll in another process), or
+/// the one who would tell may be killed.
+const SHARED_SLEEP_NS: u64 = 20_000_000;
+/// A socket that is connected to itself has no bell.
+const LONELY_SLEEP_NS: u64 = 5_000_000;
 /// The longest spin, by what a halt and a wake-up cost (figures, round trip).
 const LONG_SPIN_NS: u64 = 50_000;
 /// The spin of a waiter whose last waits were long.
@@ -89,12 +96,22 @@ fn learn(slept_ns: u64) {
     }
 }
 
-/// Waits until `ready`, the deadline (EAGAIN) or a signal (EINTR). `armed` is the word that asks the other side to ring.
-/// `restart` says whether SA_RESTART counts.
+/// Until when to wait.
+#[derive(Clone, Copy, Default)]
+pub struct Limits {
+    /// The end of the socket's timeout, whose existence makes every signal end the call.
+    pub deadline: Deadline,
+    /// When to look again at the latest, for the library's own reasons.
+    pub look_by: Deadline,
+}
+
+/// Waits until `ready`, the deadline (EAGAIN) or a signal (EINTR, [`Errno::RESTART`]). `armed` is the word that asks the
+/// other side to ring. [`Errno::MOVED`]: see there.
+#[inline]
 pub fn until(
     s: &Sock,
     armed: &AtomicU32,
-    deadline: Deadline,
+    limits: Limits,
     mode: u32,
     interest: Interest,
     mut ready: impl FnMut() -> bool,
@@ -102,75 +119,248 @@ pub fn until(
     if spin(&mut ready) {
         return Ok(());
     }
-    sleep(s, armed, deadline, mode, interest, ready)
+    sleep_until(s, armed, limits, mode, interest, ready)
 }
 
 #[cold]
-fn sleep(
+fn sleep_until(
     s: &Sock,
     armed: &AtomicU32,
-    deadline: Deadline,
+    limits: Limits,
     mode: u32,
     interest: Interest,
     mut ready: impl FnMut() -> bool,
 ) -> Result<()> {
-    let plain = mode & PLAIN != 0;
-    // An anchor that is connected to nobody would be a hang-up at once.
-    let (fd, lonely) = if mode & SELF != 0 { (-1, true) } else { (s.fd, false) };
-    let events = if plain && interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
-    let interrupts = signal::InterruptScope::begin();
-    s.slot.sleepers.fetch_add(1, AcqRel);
     let start = kernel::now_ns();
-    // A timeout of the socket's makes signals end the call; the library's own looks do not.
-    let timed = deadline.is_some();
     let outcome = loop {
-        armed.store(1, Relaxed);
-        // The store above must be visible before the look below: the far side does the same the other way round.
-        fence(SeqCst);
-        if ready() {
-            break Ok(());
-        }
-        let now = kernel::now_ns();
-        if deadline.is_some_and(|d| d <= now) {
-            break Err(Errno::EAGAIN);
-        }
-        let mut left = deadline.map(|d| d - now);
-        let shared = s.slot.sleepers.load(Acquire) > 1;
-        if shared || lonely {
-            left = Some(left.unwrap_or(u64::MAX).min(SHARED_SLEEP_NS));
-        }
-        let mut fds = [libc::pollfd { fd, events, revents: 0 }];
-        match kernel::ppoll(&mut fds, left, None) {
-            Ok(0) => continue,
-            Ok(_) => {
-                // A byte for the other waiter stays for it: its own word still says that it was not rung.
-                if fds[0].revents & libc::POLLIN != 0 && !plain {
-                    if armed.load(Acquire) == 0 || !shared {
-                        drain(s.fd);
-                    } else if !ready() {
-                        kernel::yield_now();
-                    }
-                }
-                if fds[0].revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0 {
-                    s.hung_up();
-                    if !ready() && (plain || fds[0].revents & libc::POLLIN == 0) {
-                        break Ok(());
-                    }
-                }
-            }
-            Err(Errno::EINTR) => {
-                let restart = interrupts.take().is_none_or(|i| i.restart) && !timed;
-                if !restart && !ready() {
-                    break Err(Errno::EINTR);
-                }
-            }
+        let slept = interruptible(limits.deadline.is_some(), Some(s), |known| {
+            doze(s, armed, &limits, mode, interest, known, &mut ready)
+        });
+        match slept {
+            Ok(Some(false)) | Ok(None) if Kept::any() => break Err(Errno::MOVED),
+            Ok(Some(false)) | Ok(None) => {}
+            Ok(Some(true)) => break Ok(()),
             Err(e) => break Err(e),
         }
     };
-    s.slot.sleepers.fetch_sub(1, AcqRel);
-    armed.store(0, Relaxed);
     learn(kernel::now_ns() - start);
+    match outcome {
+        // Whatever woke it, the number is not the socket's any more.
+        Ok(()) if Kept::any() => Err(Errno::MOVED),
+        Err(e) if e != Errno::MOVED && Kept::any() => {
+            drop(Kept::take(s));
+            outcome
+        }
+        other => other,
+    }
+}
+
+/// Makes one sleeping call with the program's handlers put off until it is over. A call that a signal ended, and that a
+/// handler's flags end for the program: EINTR or [`Errno::RESTART`]. None: to be made again.
+pub fn interruptible<T>(timed: bool, s: Option<&Sock>, call: impl FnOnce(bool) -> Result<T>) -> Result<Option<T>> {
+    let interrupts = signal::InterruptScope::begin();
+    let (outcome, left) = {
+        let _critical = signal::critical();
+        let sleeping = Sleeping::enter(s);
+        // A request that came before the entry was there is seen here, a later one calls the thread out.
+        cancel::test();
+        (call(sleeping.known()), sleeping.leave())
+        // Handlers run here.
+    };
+    left.note();
+    match outcome {
+        Err(Errno::EINTR) => {
+            cancel::test();
+            match interrupts.take() {
+                Some(i) if i.restart && !timed => Err(Errno::RESTART),
+                Some(_) => Err(Errno::EINTR),
+                // A stop without a handler, which the kernel does not go on after when there is a timeout (signal(7)).
+                None if timed && !left.called => Err(Errno::EINTR),
+                None => Ok(None),
+            }
+        }
+        other => other.map(Some),
+    }
+}
+
+/// As [`interruptible`], for poll(2) and its kin: every handler ends the call, and those that only `mask` lets through
+/// run as well.
+pub fn interruptible_poll<T>(mask: Option<&u64>, call: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    let interrupts = signal::InterruptScope::begin();
+    let outcome = {
+        let _critical = signal::critical();
+        let _sleeping = Sleeping::enter(None);
+        cancel::test();
+        call()
+    };
+    match outcome {
+        Err(Errno::EINTR) => {
+            cancel::test();
+            if let Some(mask) = mask {
+                cancel::deliver(mask);
+            }
+            interrupts.take().map_or(Ok(None), |_| Err(Errno::EINTR))
+        }
+        other => other.map(Some),
+    }
+}
+
+/// The seats of a socket.
+fn seats(slot: &Slot) -> Seats<'_, AtomicU32> {
+    Seats { first: &slot.first_sleeper, others: &slot.other_sleepers, wake: &slot.wake }
+}
+
+fn wake_others(slot: &Slot) {
+    kernel::futex_wake(&slot.wake, u32::MAX >> 1);
+}
+
+/// One sleep, in a critical section. True when it is `ready`.
+fn doze(
+    s: &Sock,
+    armed: &AtomicU32,
+    limits: &Limits,
+    mode: u32,
+    interest: Interest,
+    known: bool,
+    ready: &mut impl FnMut() -> bool,
+) -> Result<bool> {
+    if !sleepers::stands(s) {
+        // Closed by another thread before this one was known to sleep: as if that had come first.
+        return Err(Errno::EBADF);
+    }
+    let plain = mode & PLAIN != 0;
+    let seats = seats(s.slot);
+    // Bytes on a plain anchor are data, which wakes everybody and stays until it is read.
+    let seat = if plain { Seat::First } else { seats.sit(tid(), |holder| !kernel::thread_exists(holder)) };
+    bell::ask(armed);
+    let outcome = sleep_in(s, seat, limits, mode, interest, known, ready);
+    if !plain && seats.rise(seat) {
+        wake_others(s.slot);
+    }
     outcome
+}
+
+fn sleep_in(
+    s: &Sock,
+    seat: Seat,
+    limits: &Limits,
+    mode: u32,
+    interest: Interest,
+    known: bool,
+    ready: &mut impl FnMut() -> bool,
+) -> Result<bool> {
+    if ready() {
+        return Ok(true);
+    }
+    let now = kernel::now_ns();
+    if limits.deadline.is_some_and(|d| d <= now) {
+        return Err(Errno::EAGAIN);
+    }
+    let mut left = [limits.deadline, limits.look_by].into_iter().flatten().min().map(|d| d.saturating_sub(now).max(1));
+    let mut at_most = |ns: u64| left = Some(left.map_or(ns, |l| l.min(ns)));
+    if s.slot.sleepers.load(Acquire) > 0 || s.slot.has(SlotFlags::SHARED) || !known {
+        at_most(SHARED_SLEEP_NS);
+    }
+    if mode & SELF != 0 {
+        at_most(LONELY_SLEEP_NS);
+    }
+    let slept = match seat {
+        Seat::First => on_anchor(s, mode, interest, left),
+        Seat::Other(seen) => {
+            at_most(SHARED_SLEEP_NS);
+            if !seats(s.slot).may_sleep(seat) {
+                return Ok(false);
+            }
+            match sleep::futex(&s.slot.wake, seen, left) {
+                Ok(()) | Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(()),
+                Err(e) => Err(e),
+            }
+        }
+    };
+    match slept {
+        // What came together with the signal counts.
+        Err(Errno::EINTR) if ready() => Ok(true),
+        Err(e) => Err(e),
+        Ok(()) => Ok(ready()),
+    }
+}
+
+/// Sleeps in the first seat.
+fn on_anchor(s: &Sock, mode: u32, interest: Interest, left: Option<u64>) -> Result<()> {
+    let plain = mode & PLAIN != 0;
+    // An anchor that is connected to nobody would be a hang-up at once.
+    let fd = if mode & SELF != 0 { -1 } else { s.fd };
+    let events = if plain && interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
+    let mut fds = [libc::pollfd { fd, events, revents: 0 }];
+    sleep::ppoll(&mut fds, left, None)?;
+    let told = fds[0].revents;
+    if fd >= 0 && !sleepers::stands(s) {
+        // What is told is another file's.
+        return Ok(());
+    }
+    if told & libc::POLLIN != 0 && !plain {
+        rung(s);
+    }
+    if told & (libc::POLLHUP | libc::POLLERR) != 0 {
+        s.hung_up();
+    }
+    Ok(())
+}
+
+/// The bell rang: takes its bytes and tells whoever else sleeps on the socket.
+pub fn rung(s: &Sock) {
+    drain(s.fd);
+    tell(s, true);
+}
+
+/// As [`rung`], for poll and epoll sets, whose locks may be held.
+pub fn rung_for_set(s: &Sock) {
+    drain(s.fd);
+    tell(s, false);
+    crate::readiness::share_bell(s);
+}
+
+/// Tells the other sleepers of a socket to look again. `watched`: an epoll set may have missed what this one took.
+fn tell(s: &Sock, watched: bool) {
+    if seats(s.slot).tell() {
+        wake_others(s.slot);
+    }
+    if watched && s.slot.has(SlotFlags::WATCHED) {
+        crate::readiness::activate(s);
+    }
+    let first = s.slot.first_sleeper.load(Acquire);
+    if first != 0 && first != tid() {
+        // It was woken too, and finds no byte any more.
+        sleepers::wake(s);
+    }
+}
+
+/// Has everybody who sleeps on the socket look again, in this process at once, in others through the word that they share
+/// or when their sleep is over.
+pub fn wake_all(s: &Sock) {
+    Word::bump(&s.slot.wake);
+    wake_others(s.slot);
+    sleepers::wake(s);
+}
+
+/// Takes back an ask that nobody needs any more, so that the far side is spared a bell. Left standing when somebody else
+/// sleeps on the socket: only whoever rings takes that back.
+pub fn disarm(s: &Sock, armed: &AtomicU32) {
+    let needed = || {
+        let slot = s.slot;
+        let alone = slot.first_sleeper.load(Acquire) == 0 && slot.other_sleepers.load(Acquire) == 0;
+        !alone || slot.sleepers.load(Acquire) != 0 || slot.has(SlotFlags::WATCHED)
+    };
+    if armed.load(Relaxed) == 0 || needed() {
+        return;
+    }
+    bell::take(armed);
+    <AtomicU32 as Word>::fence();
+    if needed() {
+        // Somebody began to sleep in between, and the bell may have passed by.
+        bell::ask(armed);
+        wake_all(s);
+    }
 }
 
 /// Asks the kernel whether the other end's last holder is gone, killed perhaps: nobody else tells a caller that does not
@@ -200,35 +390,43 @@ pub fn ask_now_and_then(s: &Sock) {
     }
 }
 
-/// Takes one bell's byte from the anchor.
+/// Takes what bells left on the anchor.
 pub fn drain(fd: i32) {
-    let mut byte = [0u8; 1];
-    let _ = kernel::recv(fd, &mut byte, libc::MSG_DONTWAIT);
+    let mut bytes = [0u8; 16];
+    let _ = kernel::recv(fd, &mut bytes, libc::MSG_DONTWAIT);
 }
 
 /// Rings the far side if it asked for it. `fd` is our end of the anchor pair. Called after what it is rung for was stored.
 #[inline]
 pub fn ring(fd: i32, armed: &AtomicU32) {
-    // Pairs with the fence in `sleep`: either we see that it sleeps, or it sees what we stored.
-    fence(SeqCst);
-    if armed.load(Relaxed) != 0 {
+    if bell::asked(armed) {
         ring_now(fd, armed);
     }
 }
 
 #[cold]
 fn ring_now(fd: i32, armed: &AtomicU32) {
-    if armed.swap(0, AcqRel) != 0 {
+    if bell::take(armed) {
         let _ = kernel::sendto(fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
     }
 }
 
-/// Waits a little for more than what waits already, by the clock: for the rare reader that looks without taking.
-pub fn more(_s: &Sock, deadline: Deadline) -> Result<()> {
-    const STEP_NS: u64 = 1_000_000;
+/// Sleeps for at most `step_ns`, for what cannot ring. EAGAIN at the deadline; signals as in [`until`].
+pub fn pause(s: &Sock, deadline: Deadline, step_ns: u64) -> Result<()> {
     let now = kernel::now_ns();
     if deadline.is_some_and(|d| d <= now) {
         return Err(Errno::EAGAIN);
     }
-    kernel::ppoll(&mut [], Some(STEP_NS.min(deadline.map_or(u64::MAX, |d| d - now))), None).map(drop)
+    let left = step_ns.min(deadline.map_or(u64::MAX, |d| d - now));
+    let slept = interruptible(deadline.is_some(), Some(s), |_| sleep::ppoll(&mut [], Some(left), None));
+    if Kept::any() {
+        return Err(Errno::MOVED);
+    }
+    slept.map(drop)
+}
+
+/// Waits a little for more than what waits already, by the clock: for the rare reader that looks without taking.
+pub fn more(s: &Sock, deadline: Deadline) -> Result<()> {
+    const STEP_NS: u64 = 1_000_000;
+    pause(s, deadline, STEP_NS)
 }

@@ -1,8 +1,50 @@
-//! The boundary: how a hook's answer leaves, and how its signature is checked.
-
-use std::panic::{catch_unwind, AssertUnwindSafe};
+//! The boundary: what a hook is, how its answer leaves, and how its signature is checked.
 
 use stack::abi::{Errno, Result};
+
+use crate::guard;
+
+/// One symbol of libc's that the library takes the place of. As redhook's macro of this name, whose look-up of the real
+/// function it uses, but with no `catch_unwind` around the body: a cancelled thread is unwound through here, also
+/// out of the real function (see [`crate::guard`]).
+macro_rules! hook {
+    (unsafe fn $real_fn:ident ( $($v:ident : $t:ty),* $(,)? ) -> $r:ty => $hook_fn:ident $body:block) => {
+        pub struct $real_fn;
+        impl $real_fn {
+            #[inline]
+            fn get(&self) -> unsafe extern "C-unwind" fn($($t),*) -> $r {
+                static REAL: core::sync::atomic::AtomicPtr<u8> = core::sync::atomic::AtomicPtr::new(core::ptr::null_mut());
+                let mut real = REAL.load(core::sync::atomic::Ordering::Relaxed);
+                if real.is_null() {
+                    // SAFETY: a C string; the symbol exists, or it could not have been called.
+                    real = unsafe { redhook::ld_preload::dlsym_next(concat!(stringify!($real_fn), "\0")) }.cast_mut();
+                    REAL.store(real, core::sync::atomic::Ordering::Relaxed);
+                }
+                // SAFETY: the function of that name has this signature.
+                unsafe { core::mem::transmute(real) }
+            }
+
+            #[no_mangle]
+            pub unsafe extern "C-unwind" fn $real_fn($($v: $t),*) -> $r {
+                $hook_fn($($v),*)
+            }
+        }
+        pub unsafe fn $hook_fn($($v: $t),*) -> $r {
+            $body
+        }
+    };
+    (unsafe fn $real_fn:ident ( $($v:ident : $t:ty),* $(,)? ) => $hook_fn:ident $body:block) => {
+        hook! { unsafe fn $real_fn($($v: $t),*) -> () => $hook_fn $body }
+    };
+}
+
+/// The function that a hook took the place of.
+macro_rules! real {
+    ($real_fn:ident) => {
+        $real_fn.get()
+    };
+}
+
 
 /// Writes the C variable `errno`: the only place that does.
 pub fn set_errno(error: Errno) {
@@ -10,24 +52,48 @@ pub fn set_errno(error: Errno) {
     unsafe { *libc::__errno_location() = error.raw() };
 }
 
-/// Runs a hook's work on a descriptor of ours. A panic must not reach redhook, which would forward the call to the
-/// kernel: it becomes EIO.
+/// Runs a hook's work on a descriptor of ours. A panic becomes EIO; it must not reach the program.
 #[inline]
 pub fn answer<T: Answer>(work: impl FnOnce() -> Result<T>) -> T::C {
+    attempt(work).unwrap_or_else(|| {
+        set_errno(Errno::EINTR);
+        T::FAILED
+    })
+}
+
+/// As [`answer`]. None: a handler interrupted the work before anything was done, and its flags say that it is to be done
+/// again from the start, with whatever the descriptor stands for by now.
+#[inline]
+pub fn attempt<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
     stack::signal::thread_ready();
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => value.to_c(),
-        Ok(Err(error)) => {
-            set_errno(error);
-            T::FAILED
+    match guard::catch(work) {
+        Some(Ok(value)) => Some(value.to_c()),
+        Some(Err(Errno::RESTART)) => None,
+        Some(Err(error)) => {
+            set_errno(if error == Errno::MOVED { Errno::EBADF } else { error });
+            Some(T::FAILED)
         }
-        Err(_) => {
+        None => {
             log::error!("a call failed inside the library; this is a bug");
             set_errno(Errno::EIO);
-            T::FAILED
+            Some(T::FAILED)
         }
     }
 }
+
+/// A call that may sleep, which makes it a cancellation point: `work` if the descriptor is ours, else `other`.
+macro_rules! point {
+    ($fd:expr, $s:ident => $work:expr, else $other:expr) => {
+        loop {
+            let Some($s) = stack::fdtable::get($fd) else { break $other };
+            stack::signal::cancel::test();
+            if let Some(answered) = $crate::boundary::attempt(|| $work) {
+                break answered;
+            }
+        }
+    };
+}
+
 
 /// A result as C sees it.
 pub trait Answer {
@@ -74,7 +140,7 @@ macro_rules! signature {
 /// Hooks a symbol under another name that glibc exports for it.
 macro_rules! alias {
     ($alias:ident => $alias_hook:ident is $hook:ident ( $($v:ident : $t:ty),* ) -> $r:ty) => {
-        redhook::hook! {
+        hook! {
             unsafe fn $alias($($v: $t),*) -> $r => $alias_hook {
                 $hook($($v),*)
             }

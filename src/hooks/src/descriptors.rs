@@ -1,7 +1,6 @@
 //! Descriptors: close, the dups, fcntl, ioctl, and those that travel in messages.
 
 use libc::{c_int, c_ulong, c_void, msghdr, ssize_t};
-use redhook::{hook, real};
 use stack::abi::Errno;
 use stack::shm::views::UserPtr;
 use stack::{descriptors, fdtable, socket};

@@ -1,13 +1,14 @@
 //! `libsockhop.so`: the libc symbols through which a program enters Sockhop's socket layer.
 //!
-//! One [`redhook::hook!`] per symbol, grouped by theme. Pointers become views here, results become `errno` here; no
+//! One `hook!` (see [`boundary`]) per symbol, grouped by theme. Pointers become views here, results become `errno` here; no
 //! policy, no protocol. A descriptor that is not ours goes to the real function with nothing changed.
 #![allow(non_camel_case_types)]
-// redhook's macro makes each body an unsafe function; a block inside each would say the same thing twice.
+// The macro makes each body an unsafe function; a block inside each would say the same thing twice.
 #![allow(unsafe_op_in_unsafe_fn)]
 
 #[macro_use]
 mod boundary;
+mod guard;
 
 mod descriptors;
 mod messages;

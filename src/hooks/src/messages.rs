@@ -1,11 +1,10 @@
 //! Messages: sendmsg, recvmsg, sendmmsg, recvmmsg.
 
 use libc::{c_int, c_uint, mmsghdr, msghdr, ssize_t, timespec};
-use redhook::{hook, real};
 use stack::shm::views::UserPtr;
-use stack::{calls, fdtable};
+use stack::calls;
 
-use crate::boundary::answer;
+
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -13,10 +12,8 @@ fn at<T>(p: *const T) -> UserPtr {
 
 hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t => our_sendmsg {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::sendmsg(&s, at(message), flags)),
-            None => crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)),
-        }
+        point!(fd, s => calls::sendmsg(&s, at(message), flags),
+            else crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)))
     }
 }
 signature!(sendmsg, our_sendmsg, fn(c_int, *const msghdr, c_int) -> ssize_t);
@@ -24,14 +21,11 @@ alias!(__sendmsg => our_uu_sendmsg is our_sendmsg(fd: c_int, message: *const msg
 
 hook! {
     unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t => our_recvmsg {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::recvmsg(&s, at(message), flags)),
-            None => {
+        point!(fd, s => calls::recvmsg(&s, at(message), flags), else {
                 let got = real!(recvmsg)(fd, message, flags);
                 if got >= 0 { crate::descriptors::received(message); }
                 got
-            }
-        }
+            })
     }
 }
 signature!(recvmsg, our_recvmsg, fn(c_int, *mut msghdr, c_int) -> ssize_t);
@@ -39,10 +33,8 @@ alias!(__recvmsg => our_uu_recvmsg is our_recvmsg(fd: c_int, message: *mut msghd
 
 hook! {
     unsafe fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int => our_sendmmsg {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::sendmmsg(&s, at(messages), count, flags).map(|n| n as i32)),
-            None => real!(sendmmsg)(fd, messages, count, flags),
-        }
+        point!(fd, s => calls::sendmmsg(&s, at(messages), count, flags).map(|n| n as i32),
+            else real!(sendmmsg)(fd, messages, count, flags))
     }
 }
 signature!(sendmmsg, our_sendmmsg, fn(c_int, *mut mmsghdr, c_uint, c_int) -> c_int);
@@ -53,16 +45,13 @@ hook! {
     unsafe fn recvmmsg(
         fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut timespec
     ) -> c_int => our_recvmmsg {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::recvmmsg(&s, at(messages), count, flags, at(timeout)).map(|n| n as i32)),
-            None => {
+        point!(fd, s => calls::recvmmsg(&s, at(messages), count, flags, at(timeout)).map(|n| n as i32), else {
                 let got = real!(recvmmsg)(fd, messages, count, flags, timeout);
                 for i in 0..got.max(0) {
                     crate::descriptors::received(&raw mut (*messages.add(i as usize)).msg_hdr);
                 }
                 got
-            }
-        }
+            })
     }
 }
 signature!(recvmmsg, our_recvmmsg, fn(c_int, *mut mmsghdr, c_uint, c_int, *mut timespec) -> c_int);

@@ -3,13 +3,10 @@
 use core::ffi::CStr;
 
 use libc::{c_char, c_int, c_uint, c_void, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, FILE};
-use redhook::{hook, real};
 use stack::offspring::image::Target;
 use stack::offspring::spawn::{self, Action, Child};
 use stack::offspring::{self, environment, exec};
 use stack::{network, process};
-
-use crate::boundary::set_errno;
 
 type Strings = *const *const c_char;
 
@@ -246,7 +243,7 @@ unsafe fn actions(of: *const posix_spawn_file_actions_t) -> Vec<Action> {
     steps.iter().filter_map(action).collect()
 }
 
-type Spawn = unsafe extern "C" fn(
+type Spawn = unsafe extern "C-unwind" fn(
     *mut pid_t,
     *const c_char,
     *const posix_spawn_file_actions_t,

@@ -1,7 +1,6 @@
 //! Waiting on several descriptors: poll, select and epoll.
 
 use libc::{c_int, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec, timeval};
-use redhook::{hook, real};
 use stack::abi::{Errno, Result};
 use stack::readiness::{self, epoll, select as sets_of};
 use stack::shm::views::UserPtr;

@@ -1,9 +1,8 @@
 //! Signal actions and masks: the program's handlers run above the library's own needs (see `stack::signal`).
 
-use libc::{c_int, sighandler_t, sigset_t};
-use redhook::hook;
+use libc::{c_int, pthread_t, sighandler_t, sigset_t};
 use stack::abi::Errno;
-use stack::signal::actions;
+use stack::signal::{actions, cancel};
 
 use crate::boundary::set_errno;
 
@@ -12,6 +11,12 @@ fn told<T>(outcome: Result<T, i32>, failed: T) -> T {
         set_errno(Errno::from_raw(error));
         failed
     })
+}
+
+hook! {
+    unsafe fn pthread_cancel(thread: pthread_t) -> c_int => our_pthread_cancel {
+        cancel::requested(thread, || real!(pthread_cancel)(thread))
+    }
 }
 
 hook! {

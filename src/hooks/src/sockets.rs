@@ -1,7 +1,6 @@
 //! The life of a socket: socket, bind, listen, accept, connect, names, options, shutdown.
 
 use libc::{c_int, c_void, sockaddr, socklen_t};
-use redhook::{hook, real};
 use stack::shm::views::UserPtr;
 use stack::{calls, fdtable, options};
 
@@ -45,30 +44,22 @@ signature!(listen, our_listen, fn(c_int, c_int) -> c_int);
 
 hook! {
     unsafe fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int => our_accept {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::accept(&s, at(address), at(length), 0)),
-            None => real!(accept)(fd, address, length),
-        }
+        point!(fd, s => calls::accept(&s, at(address), at(length), 0), else real!(accept)(fd, address, length))
     }
 }
 signature!(accept, our_accept, fn(c_int, *mut sockaddr, *mut socklen_t) -> c_int);
 
 hook! {
     unsafe fn accept4(fd: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int => our_accept4 {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::accept(&s, at(address), at(length), flags)),
-            None => real!(accept4)(fd, address, length, flags),
-        }
+        point!(fd, s => calls::accept(&s, at(address), at(length), flags),
+            else real!(accept4)(fd, address, length, flags))
     }
 }
 signature!(accept4, our_accept4, fn(c_int, *mut sockaddr, *mut socklen_t, c_int) -> c_int);
 
 hook! {
     unsafe fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int => our_connect {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::connect(&s, at(address), length as i32)),
-            None => real!(connect)(fd, address, length),
-        }
+        point!(fd, s => calls::connect(&s, at(address), length as i32), else real!(connect)(fd, address, length))
     }
 }
 signature!(connect, our_connect, fn(c_int, *const sockaddr, socklen_t) -> c_int);

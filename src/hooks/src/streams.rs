@@ -1,11 +1,10 @@
 //! Bytes by one buffer or several: read, write, send, recv and their kin.
 
 use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
-use redhook::{hook, real};
 use stack::shm::views::UserPtr;
 use stack::{calls, fdtable};
 
-use crate::boundary::answer;
+
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -25,12 +24,10 @@ fn check(length: size_t, room: size_t) {
 
 hook! {
     unsafe fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t => our_read {
-        match fdtable::get(fd) {
-            Some(s) if length > 0 => answer(|| calls::receive_one(&s, buffer as usize, length, 0).map(|(n, _)| n)),
-            // The file layer answers an empty read by itself; a socket never hears of it.
-            Some(_) => 0,
-            None => real!(read)(fd, buffer, length),
-        }
+        // The file layer answers an empty read by itself; a socket never hears of it.
+        if length == 0 && fdtable::owned(fd) { return 0; }
+        point!(fd, s => calls::receive_one(&s, buffer as usize, length, 0).map(|(n, _)| n),
+            else real!(read)(fd, buffer, length))
     }
 }
 signature!(read, our_read, fn(c_int, *mut c_void, size_t) -> ssize_t);
@@ -38,10 +35,8 @@ alias!(__read => our_uu_read is our_read(fd: c_int, buffer: *mut c_void, length:
 
 hook! {
     unsafe fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t => our_write {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::send_one(&s, buffer as usize, length, 0, &[])),
-            None => real!(write)(fd, buffer, length),
-        }
+        point!(fd, s => calls::send_one(&s, buffer as usize, length, 0, &[]),
+            else real!(write)(fd, buffer, length))
     }
 }
 signature!(write, our_write, fn(c_int, *const c_void, size_t) -> ssize_t);
@@ -49,30 +44,22 @@ alias!(__write => our_uu_write is our_write(fd: c_int, buffer: *const c_void, le
 
 hook! {
     unsafe fn readv(fd: c_int, list: *const iovec, count: c_int) -> ssize_t => our_readv {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::vector(&s, at(list), count, false, 0)),
-            None => real!(readv)(fd, list, count),
-        }
+        point!(fd, s => calls::vector(&s, at(list), count, false, 0), else real!(readv)(fd, list, count))
     }
 }
 signature!(readv, our_readv, fn(c_int, *const iovec, c_int) -> ssize_t);
 
 hook! {
     unsafe fn writev(fd: c_int, list: *const iovec, count: c_int) -> ssize_t => our_writev {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::vector(&s, at(list), count, true, 0)),
-            None => real!(writev)(fd, list, count),
-        }
+        point!(fd, s => calls::vector(&s, at(list), count, true, 0), else real!(writev)(fd, list, count))
     }
 }
 signature!(writev, our_writev, fn(c_int, *const iovec, c_int) -> ssize_t);
 
 hook! {
     unsafe fn send(fd: c_int, buffer: *const c_void, length: size_t, flags: c_int) -> ssize_t => our_send {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::send_one(&s, buffer as usize, length, flags, &[])),
-            None => real!(send)(fd, buffer, length, flags),
-        }
+        point!(fd, s => calls::send_one(&s, buffer as usize, length, flags, &[]),
+            else real!(send)(fd, buffer, length, flags))
     }
 }
 signature!(send, our_send, fn(c_int, *const c_void, size_t, c_int) -> ssize_t);
@@ -82,20 +69,16 @@ hook! {
     unsafe fn sendto(
         fd: c_int, buffer: *const c_void, length: size_t, flags: c_int, to: *const sockaddr, to_length: socklen_t
     ) -> ssize_t => our_sendto {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32)),
-            None => real!(sendto)(fd, buffer, length, flags, to, to_length),
-        }
+        point!(fd, s => calls::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32),
+            else real!(sendto)(fd, buffer, length, flags, to, to_length))
     }
 }
 signature!(sendto, our_sendto, fn(c_int, *const c_void, size_t, c_int, *const sockaddr, socklen_t) -> ssize_t);
 
 hook! {
     unsafe fn recv(fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t => our_recv {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::receive_one(&s, buffer as usize, length, flags).map(|(n, _)| n)),
-            None => real!(recv)(fd, buffer, length, flags),
-        }
+        point!(fd, s => calls::receive_one(&s, buffer as usize, length, flags).map(|(n, _)| n),
+            else real!(recv)(fd, buffer, length, flags))
     }
 }
 signature!(recv, our_recv, fn(c_int, *mut c_void, size_t, c_int) -> ssize_t);
@@ -105,10 +88,8 @@ hook! {
     unsafe fn recvfrom(
         fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int, from: *mut sockaddr, from_length: *mut socklen_t
     ) -> ssize_t => our_recvfrom {
-        match fdtable::get(fd) {
-            Some(s) => answer(|| calls::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length))),
-            None => real!(recvfrom)(fd, buffer, length, flags, from, from_length),
-        }
+        point!(fd, s => calls::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length)),
+            else real!(recvfrom)(fd, buffer, length, flags, from, from_length))
     }
 }
 signature!(recvfrom, our_recvfrom, fn(c_int, *mut c_void, size_t, c_int, *mut sockaddr, *mut socklen_t) -> ssize_t);

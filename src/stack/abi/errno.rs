@@ -35,6 +35,13 @@ numbers!(
 );
 
 impl Errno {
+    /// Not for the program: a handler with SA_RESTART ran, so the call is made again from its start, by its number
+    /// (the kernel's ERESTARTSYS).
+    pub const RESTART: Errno = Errno(512);
+    /// Not for the program: the socket's descriptor was closed or replaced by another thread while this one slept, which
+    /// goes on with what was kept for it (`sleepers::Kept`).
+    pub const MOVED: Errno = Errno(4094);
+
     /// The errno of a raw number, as a system call or a shared word gives it; 0 and nonsense become EIO.
     pub fn from_raw(raw: i32) -> Errno {
         if (1..4096).contains(&raw) {

@@ -13,6 +13,7 @@ use crate::abi::{Errno, Name, Result};
 use crate::config;
 use crate::kernel;
 use crate::names::Names;
+use crate::signal;
 use crate::shm::{layout_id, Arena, Slot, SlotFlags};
 
 pub mod view;
@@ -29,6 +30,18 @@ pub fn opened() -> Option<&'static Arena> {
     (!arena.is_null()).then(|| unsafe { &*arena })
 }
 
+/// No thread may be opening the network while the process is copied.
+pub fn before_fork() {
+    core::mem::forget(OPENING.lock());
+}
+
+/// Lets go of what [`before_fork`] took, on both sides.
+#[allow(unsafe_code)]
+pub fn after_fork() {
+    // SAFETY: taken by `before_fork` in this thread, or in the one that this is a copy of.
+    unsafe { OPENING.force_unlock(Default::default()) }
+}
+
 /// The arena, opened and made as needed.
 ///
 /// Errors: EACCES, EPERM and so on when the directory cannot be used; ENOBUFS when there is no room.
@@ -36,7 +49,7 @@ pub fn arena() -> Result<&'static Arena> {
     if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
         return Ok(arena);
     }
-    let _one = OPENING.lock();
+    let _one = signal::Held::new(|| OPENING.lock());
     for _ in 0..8 {
         if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
             return Ok(arena);
@@ -54,7 +67,7 @@ pub fn arena() -> Result<&'static Arena> {
 /// The arena if there is one already: for a process that looks for sockets that it inherited.
 pub fn existing() -> Option<&'static Arena> {
     opened().or_else(|| {
-        let _one = OPENING.lock();
+        let _one = signal::Held::new(|| OPENING.lock());
         let arena = Arena::open_existing(&arena_path(directory().ok()?).ok()?).ok()?;
         CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
         Some(arena)

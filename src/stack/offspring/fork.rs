@@ -7,6 +7,7 @@ use crate::socket;
 
 /// A copy of this process is about to be made: its descriptors are references of their own.
 pub fn before_fork() {
+    crate::network::before_fork();
     crate::readiness::before_fork();
     for (fd, _) in fdtable::all() {
         if let Some(s) = fdtable::get(fd) {
@@ -18,9 +19,11 @@ pub fn before_fork() {
 /// After it, in the parent or in the child.
 pub fn after_fork(child: bool) {
     crate::readiness::after_fork(child);
+    crate::network::after_fork();
     if child {
         process::own();
         crate::shm::set_forked();
+        crate::sleepers::after_fork();
         crate::signal::after_fork_child();
     }
 }

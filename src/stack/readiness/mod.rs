@@ -73,12 +73,11 @@ pub fn make_way(fd: i32) -> Result<()> {
 /// No lock of ours is held across a fork: they are all taken before it,
 pub fn before_fork() {
     epoll::before_fork();
+    poke::before_fork();
 }
 
 /// and let go after it, on both sides.
 pub fn after_fork(child: bool) {
+    poke::after_fork(child);
     epoll::after_fork();
-    if child {
-        poke::after_fork();
-    }
 }

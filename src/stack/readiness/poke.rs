@@ -5,11 +5,12 @@
 
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::internal;
 use crate::abi::{Errno, Result};
 use crate::kernel;
+use crate::signal;
 use crate::socket::Sock;
 
 struct Pipe {
@@ -25,6 +26,10 @@ static PIPES: [Pipe; 8] = [const {
 }; 8];
 static CURRENT: AtomicU32 = AtomicU32::new(0);
 static CHANGING: Mutex<()> = Mutex::new(());
+
+fn changing() -> signal::Held<MutexGuard<'static, ()>> {
+    signal::Held::new(|| CHANGING.lock())
+}
 
 /// A sleeper's hold on the pipe.
 pub struct Poke(&'static Pipe);
@@ -44,7 +49,7 @@ impl Poke {
                 return Poke(pipe);
             }
             let hold = Poke(pipe);
-            let _one = CHANGING.lock();
+            let _one = changing();
             if PIPES[CURRENT.load(Acquire) as usize % PIPES.len()].poked.load(Acquire) == 0 && make(pipe).is_err() {
                 return hold;
             }
@@ -55,7 +60,7 @@ impl Poke {
 impl Drop for Poke {
     fn drop(&mut self) {
         if self.0.users.fetch_sub(1, AcqRel) == 1 && self.0.poked.load(Acquire) != 0 {
-            let _one = CHANGING.lock();
+            let _one = changing();
             retire(self.0);
         }
     }
@@ -83,7 +88,7 @@ fn retire(pipe: &Pipe) {
 pub fn poke(s: &Sock) {
     s.slot.wake.fetch_add(1, AcqRel);
     kernel::futex_wake(&s.slot.wake, u32::MAX >> 1);
-    let _one = CHANGING.lock();
+    let _one = changing();
     let now = CURRENT.load(Acquire) as usize % PIPES.len();
     let pipe = &PIPES[now];
     if pipe.users.load(Acquire) == 0 {
@@ -96,8 +101,25 @@ pub fn poke(s: &Sock) {
     retire(pipe);
 }
 
+/// No thread may be changing the pipes while the process is copied.
+pub fn before_fork() {
+    core::mem::forget(CHANGING.lock());
+}
+
+/// Lets go of what [`before_fork`] took.
+pub fn after_fork(child: bool) {
+    if child {
+        forget_pipes();
+    }
+    #[allow(unsafe_code)]
+    // SAFETY: taken by `before_fork` in this thread, or in the one that this is a copy of.
+    unsafe {
+        CHANGING.force_unlock(Default::default());
+    }
+}
+
 /// The child of a fork has its parent's pipes: a poke there must not wake the parent's sleepers.
-pub fn after_fork() {
+fn forget_pipes() {
     for pipe in &PIPES {
         for end in [&pipe.read, &pipe.write] {
             let fd = end.swap(-1, AcqRel);
@@ -112,7 +134,7 @@ pub fn after_fork() {
 
 /// Moves an end to another number if the program wants this one.
 pub fn make_way(fd: i32) -> Result<()> {
-    let _one = CHANGING.lock();
+    let _one = changing();
     for end in PIPES.iter().flat_map(|p| [&p.read, &p.write]) {
         if end.load(Acquire) == fd {
             end.store(internal::renumber(fd)?, Release);

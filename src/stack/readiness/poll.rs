@@ -6,6 +6,7 @@ use super::{epoll, Poke};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
+use crate::signal;
 use crate::socket::Sock;
 use crate::wait::{self, Deadline};
 
@@ -44,6 +45,7 @@ pub fn concerns(fds: &[libc::pollfd]) -> bool {
 /// Waits for the events of `fds` until the deadline. Fills in `revents`; gives how many are not 0. `mask` is the
 /// kernel's signal set for the time of the wait.
 pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<usize> {
+    signal::cancel::test();
     let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
     loop {
         let mut count = look(fds);
@@ -62,7 +64,8 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
         if !at_once && kernels && wait::spin(|| look(fds) > 0) {
             continue;
         }
-        if sleep(fds, deadline, at_once, mask)? {
+        let slept = wait::interruptible_poll(mask, || sleep(fds, deadline, at_once, mask))?;
+        if slept.unwrap_or(false) {
             let count = if kernels { look_kernel(fds) } else { look(fds) };
             if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {
                 return Ok(count);
@@ -138,7 +141,7 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
             Kind::Ours(s) => {
                 let ops = s.ops();
                 let events = p.events as u16 as u32 | ALWAYS;
-                if s.slot.sleepers.fetch_add(1, AcqRel) > 0 {
+                if s.slot.sleepers.fetch_add(1, AcqRel) > 0 || s.slot.first_sleeper.load(Acquire) != 0 {
                     sooner(&mut look_by, kernel::now_ns() + SHARED_LOOK_NS);
                 }
                 ops.arm(&s, events);
@@ -172,7 +175,7 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
         Ok(0)
     } else {
         let left = if at_once { Some(0) } else { look_by.map(|d| d.saturating_sub(kernel::now_ns())) };
-        kernel::ppoll(&mut native, left, mask)
+        signal::sleep::ppoll(&mut native, left, mask)
     };
     for (i, s) in &owned {
         let told = native[*i].revents;

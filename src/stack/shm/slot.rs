@@ -89,9 +89,9 @@ pub struct Slot {
     pub pid: AtomicU32,
     /// Order of binding, for those lookups in which the last one wins.
     pub bound_order: AtomicU64,
-    /// How many threads sleep on this socket, everywhere.
+    /// How many threads sleep on this socket among others (poll and its kin), everywhere.
     pub sleepers: AtomicU32,
-    /// The cell that datagram receivers sleep on.
+    /// What all sleepers but the first sleep on; see [`crate::bell::Seats`]. Datagram receivers all sleep here.
     pub wake: AtomicU32,
     /// F_SETOWN's and F_SETSIG's values.
     pub owner: AtomicI32,
@@ -99,7 +99,11 @@ pub struct Slot {
     pub owner_signal: AtomicU32,
     /// When the kernel was last asked whether the peer lives (`wait::ask_now_and_then`).
     pub asked_ms: AtomicU32,
-    _pad: [AtomicU32; 4],
+    /// The thread that sleeps on the anchor; see [`crate::bell::Seats`].
+    pub first_sleeper: AtomicU32,
+    /// Not 0: others may sleep on `wake`.
+    pub other_sleepers: AtomicU32,
+    _pad: [AtomicU32; 2],
     /// For the protocol's own use.
     pub extra: [AtomicU64; 32],
 }
@@ -115,7 +119,10 @@ impl Slot {
         let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
         slot.lock.reset();
         slot.refs.store(1, Relaxed);
-        for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket, &slot.sleepers, &slot.wake, &slot.asked_ms] {
+        for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket] {
+            word.store(0, Relaxed);
+        }
+        for word in [&slot.sleepers, &slot.wake, &slot.asked_ms, &slot.first_sleeper, &slot.other_sleepers] {
             word.store(0, Relaxed);
         }
         slot.queue.store(super::NO_CHUNK, Relaxed);

@@ -11,6 +11,8 @@
 #![allow(unsafe_code)]
 
 pub mod actions;
+pub mod cancel;
+pub mod sleep;
 pub mod table;
 
 use self::table::{bit, kernel_mask, Action, FAULTS, SIG_IGN};
@@ -26,10 +28,11 @@ global_asm!(
     r#"
     .pushsection .text.sockhop_signal,"ax",@progbits
     .p2align 4
-    .globl sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_restorer
-    .hidden sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_restorer
+    .globl sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_entry_cancel, sockhop_sig_restorer
+    .hidden sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_entry_cancel, sockhop_sig_restorer
     .type sockhop_sig_entry_a,@function
     .type sockhop_sig_entry_b,@function
+    .type sockhop_sig_entry_cancel,@function
 sockhop_sig_entry_a:
     .cfi_startproc
     endbr64
@@ -60,6 +63,11 @@ sockhop_sig_entry_b:
     je      3f
     jmp     r11
 3:  ret
+    .p2align 4
+sockhop_sig_entry_cancel:
+    endbr64
+    mov     ecx, 2
+    jmp     2b
     .cfi_endproc
     // Unwinders and debuggers know a signal frame by exactly these bytes (mov rax, 15; syscall) and by the lack of
     // unwinding information, also for the byte before them.
@@ -90,8 +98,11 @@ global_asm!(
     r#"
     .pushsection .text.sockhop_signal,"ax",@progbits
     .p2align 4
-    .globl sockhop_sig_entry_a, sockhop_sig_entry_b
-    .hidden sockhop_sig_entry_a, sockhop_sig_entry_b
+    .globl sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_entry_cancel
+    .hidden sockhop_sig_entry_a, sockhop_sig_entry_b, sockhop_sig_entry_cancel
+sockhop_sig_entry_cancel:
+    mov     w3, #2
+    b       2f
 sockhop_sig_entry_a:
     mov     w3, #0
     b       2f
@@ -128,6 +139,8 @@ struct Thread {
     veiled: u64,
     /// 0 none, 1 a handler without SA_RESTART has run, 2 one with it.
     interrupt: u32,
+    /// glibc's signal for this thread's end came in a critical section and was put off.
+    ending: u32,
     /// For SIGSEGV and SIGBUS: 0 empty, 1 `held` is full, 2 it is just being raised again.
     held_state: [u32; 2],
     held: [Info; 2],
@@ -155,7 +168,7 @@ fn thread() -> *mut Thread {
 fn thread() -> *mut Thread {
     use core::cell::UnsafeCell;
     thread_local!(static PLACE: UnsafeCell<Thread> = const { UnsafeCell::new(Thread { depth: 0, ready: 0, pending: 0,
-        veiled: 0, interrupt: 0, held_state: [0; 2], held: [[0; 16]; 2] }) });
+        veiled: 0, interrupt: 0, ending: 0, held_state: [0; 2], held: [[0; 16]; 2] }) });
     PLACE.with(UnsafeCell::get)
 }
 
@@ -357,6 +370,10 @@ fn hold(thread: *mut Thread, sig: i32, info: *const Info) {
 /// Decides about one delivered signal: the address of the handler to jump to, or 0 to return to what was interrupted.
 unsafe extern "C-unwind" fn prepare(sig: i32, info: *const Info, context: *mut libc::ucontext_t, which: usize) -> usize {
     let thread = thread();
+    if which == cancel::ENTRY {
+        // SAFETY: the kernel's own frame, and nothing else refers to it.
+        return cancel::arrived(thread, unsafe { &*info }, unsafe { &mut *context });
+    }
     let fault = bit(sig) & FAULTS != 0;
     // SAFETY: the entries are installed with SA_SIGINFO: both pointers are to the kernel's frame. si_code is the third int.
     let code = unsafe { *info.cast::<i32>().add(2) };
@@ -396,6 +413,8 @@ unsafe extern "C-unwind" fn prepare(sig: i32, info: *const Info, context: *mut l
                     set!(thread.pending = get!(thread.pending) | bit(sig));
                 }
             }
+            // SAFETY: the kernel's own context, and nothing else refers to it.
+            sleep::cut_short(program_counter(unsafe { &mut *context }));
             return 0;
         }
         if fault && get!(thread.veiled) & bit(sig) != 0 {

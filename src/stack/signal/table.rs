@@ -165,6 +165,7 @@ pub fn kernel_mask(how: i32, set: Option<u64>) -> Result<u64, i32> {
 extern "C" {
     fn sockhop_sig_entry_a();
     fn sockhop_sig_entry_b();
+    fn sockhop_sig_entry_cancel();
     #[cfg(target_arch = "x86_64")]
     fn sockhop_sig_restorer();
 }
@@ -179,6 +180,11 @@ pub fn restorer() -> usize {
 
 fn entry(which: usize) -> usize {
     (if which == 0 { sockhop_sig_entry_a as *const () } else { sockhop_sig_entry_b as *const () }) as usize
+}
+
+/// The entry that stands before glibc's own handler.
+pub fn entry_cancel() -> usize {
+    sockhop_sig_entry_cancel as *const () as usize
 }
 
 fn slot_of(handler: usize) -> Option<usize> {

@@ -8,6 +8,7 @@ use super::{set_of, Set, KICK, NESTED};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::UserPtr;
+use crate::signal;
 use crate::wait::{self, Deadline};
 
 /// While sockets of ours keep a program busy, the kernel's own descriptors are looked at this often: a wait that costs a
@@ -20,6 +21,7 @@ const MOST: usize = 256;
 
 /// Waits on an instance that watches sockets of ours. None: the kernel's.
 pub fn wait(epoll: i32, at: UserPtr, most: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Option<Result<usize>> {
+    signal::cancel::test();
     let set = set_of(epoll)?;
     if most <= 0 || most as usize > i32::MAX as usize / 12 {
         return Some(Err(Errno::EINVAL));
@@ -75,7 +77,8 @@ fn gather(
         let dry = if native > 0 { 0 } else { set.dry_looks.load(Relaxed).saturating_add(1) };
         set.dry_looks.store(dry, Relaxed);
         count += native;
-        if count > 0 || (at_once && mask.is_none()) {
+        // With no time to wait the mask is never looked at: what it lets through stays pending (ep_poll).
+        if count > 0 || at_once {
             if count == 0 && take_bells(set) {
                 return Ok(set.lock().collect(told));
             }
@@ -84,7 +87,8 @@ fn gather(
         if !at_once && wait::spin(|| set.items.try_lock().is_some_and(|items| items.any_ready())) {
             continue;
         }
-        if sleep(set, epoll, deadline, at_once, mask)? {
+        let slept = wait::interruptible_poll(mask, || sleep(set, epoll, deadline, at_once, mask))?;
+        if slept.unwrap_or(false) {
             count = set.lock().collect(told);
             count += kernel_part(epoll, &mut told[count..]);
             return Ok(count);
@@ -121,7 +125,7 @@ fn sleep_armed(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, ma
         libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 },
         libc::pollfd { fd: set.bells.load(Acquire), events: libc::POLLIN, revents: 0 },
     ];
-    match kernel::ppoll(&mut fds, left, mask) {
+    match signal::sleep::ppoll(&mut fds, left, mask) {
         Ok(0) => Ok(at_once || deadline.is_some_and(|d| d <= kernel::now_ns())),
         Ok(_) => Ok(false),
         Err(e) => Err(e),

@@ -10,7 +10,11 @@ use crate::names::{ports, Kind, Names};
 use crate::network;
 use crate::options::inherit::inherit;
 use crate::shm::{SlotFlags, PLAIN};
+use crate::options;
+use crate::signal::sleep;
+use crate::sleepers::Kept;
 use crate::socket::{self, Sock};
+use crate::wait;
 
 /// net.core.somaxconn caps the backlog; the kernel applies it to the anchor too.
 pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
@@ -46,13 +50,44 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
     Ok(())
 }
 
-/// Takes the next connection. Sleeping, signals, SO_RCVTIMEO and which of several workers wakes are the kernel's doing.
+/// Takes the next anchor from the queue. Which of several workers wakes, and SO_RCVTIMEO, are the kernel's doing.
+fn next(s: &Sock, flags: i32) -> Result<(i32, [u8; 128], usize)> {
+    if s.nonblocking() {
+        return kernel::accept4(s.fd, flags);
+    }
+    let timed = options::receive_timeout(s.slot).is_some();
+    loop {
+        let taken = wait::interruptible(timed, Some(s), |_| sleep::accept4(s.fd, flags));
+        match taken.transpose() {
+            Some(taken) => return taken,
+            None if Kept::any() => return Err(Errno::MOVED),
+            None => {}
+        }
+    }
+}
+
+/// Takes the next connection.
 pub fn accept(s: &Sock, flags: i32) -> Result<Sock> {
+    let (mut s, mut kept) = (*s, None);
+    loop {
+        match take(&s, flags) {
+            Err(Errno::MOVED) => s = kept.insert(Kept::take(&s)).sock,
+            found => {
+                if Kept::any() {
+                    drop(Kept::take(&s));
+                }
+                return found;
+            }
+        }
+    }
+}
+
+fn take(s: &Sock, flags: i32) -> Result<Sock> {
     loop {
         if s.slot.state.load(Acquire) != state::LISTEN {
             return Err(Errno::EINVAL);
         }
-        let (fd, name, length) = kernel::accept4(s.fd, flags)?;
+        let (fd, name, length) = next(s, flags)?;
         let Some((number, conn)) = connect::conn_of_name(s, &name[..length]) else {
             // Not one of this network's connectors: whoever it is gets a hang-up.
             let _ = kernel::close(fd);

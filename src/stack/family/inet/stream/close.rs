@@ -12,6 +12,7 @@ use crate::network;
 use crate::options;
 use crate::shm::{Arena, Direction, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
 use crate::socket::Sock;
+use crate::wait;
 
 /// shutdown(2); `how` is one of SHUT_RD, SHUT_WR, SHUT_RDWR.
 pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
@@ -52,6 +53,7 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
 /// Wakes this end's own sleepers: a shutdown ends what other threads wait for.
 pub fn wake_own(s: &Sock) {
     // Their bell is on our own anchor, which only the peer can ring.
+    wait::wake_all(s);
     if s.slot.sleepers.load(Acquire) > 0 {
         crate::readiness::poke(s);
     }

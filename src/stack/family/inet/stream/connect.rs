@@ -11,7 +11,9 @@ use crate::names::{ports, Kind, Names};
 use crate::network;
 use crate::options;
 use crate::shm::{Conn, End, Slot, SlotFlags, PLAIN, SELF};
+use crate::signal::sleep;
 use crate::socket::Sock;
+use crate::wait;
 
 /// See [`crate::family::SocketOps::connect`].
 pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
@@ -65,20 +67,19 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
         Target::Listener(number) => {
             let listener = s.arena.slot(number).ok_or(Errno::ECONNREFUSED)?;
             prepare(s)?;
-            // A blocking connect sleeps in the kernel when the queue is full; nothing of ours is held meanwhile.
+            // A blocking connect sleeps in the kernel when the queue is full; nothing of ours is held meanwhile. However
+            // its sleep ends, also with the thread's end, the connection goes on in the background.
+            s.slot.set(SlotFlags::CONNECT_UNTOLD);
             drop(held);
-            match reach(s, number, listener) {
+            match reach(s, number, listener, !nonblocking) {
                 Ok(()) if nonblocking => Err(Errno::EINPROGRESS),
-                Ok(()) => Ok(()),
-                Err(Errno::EAGAIN) if nonblocking => Err(Errno::EINPROGRESS),
-                Err(Errno::EAGAIN) => {
-                    s.slot.set(SlotFlags::CONNECT_UNTOLD);
-                    Err(Errno::EINPROGRESS)
+                Ok(()) => {
+                    s.slot.clear(SlotFlags::CONNECT_UNTOLD);
+                    Ok(())
                 }
-                Err(Errno::EINTR) => {
-                    s.slot.set(SlotFlags::CONNECT_UNTOLD);
-                    Err(Errno::EINTR)
-                }
+                Err(Errno::EAGAIN) => Err(Errno::EINPROGRESS),
+                // Made again, the call waits for what goes on.
+                Err(e @ (Errno::EINTR | Errno::RESTART)) => Err(e),
                 Err(_) if nonblocking => Err(Errno::EINPROGRESS),
                 Err(_) => Err(collect(s)),
             }
@@ -209,20 +210,24 @@ pub fn tag(number: u32, conn: &Conn) -> u64 {
     (number as u64 + 1) << 32 | conn.generation.load(Relaxed) as u64
 }
 
-/// Connects the anchor to the listener's. EAGAIN when its queue is full.
-fn reach(s: &Sock, number: u32, listener: &'static Slot) -> Result<()> {
+/// Connects the anchor to the listener's, sleeping until there is room (`sleeps`) as long as its send timeout says. EAGAIN
+/// when its queue is full.
+fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result<()> {
     if let Some((conn, _)) = s.slot.conn() {
         if let Some(shared) = s.arena.conn(conn) {
             options::inherit::write_down(listener, s.slot, tag(conn, shared));
         }
     }
-    let outcome = network::with_path(number, listener, |address| kernel::connect(s.fd, address));
+    let outcome = network::with_path(number, listener, |address| match sleeps {
+        false => kernel::connect(s.fd, address),
+        true => connect_anchor(s, address),
+    });
     match outcome {
         Ok(()) => {
             established(s);
             Ok(())
         }
-        Err(e @ (Errno::EAGAIN | Errno::EINTR)) => Err(e),
+        Err(e @ (Errno::EAGAIN | Errno::EINTR | Errno::RESTART)) => Err(e),
         // The path is there but nobody listens: its process died.
         Err(Errno::ECONNREFUSED | Errno::ENOENT) => {
             refused(s, Errno::ECONNREFUSED);
@@ -231,6 +236,15 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot) -> Result<()> {
         Err(e) => {
             refused(s, e);
             Err(e)
+        }
+    }
+}
+
+fn connect_anchor(s: &Sock, address: &[u8]) -> Result<()> {
+    let timed = options::send_timeout(s.slot).is_some();
+    loop {
+        if let Some(done) = wait::interruptible(timed, Some(s), |_| sleep::connect(s.fd, address))? {
+            return Ok(done);
         }
     }
 }
@@ -312,7 +326,7 @@ fn attempt_pending(s: &Sock) {
     if blocking {
         timeout(1);
     }
-    let _ = reach(s, number, slot);
+    let _ = reach(s, number, slot, false);
     if blocking {
         options::renew_timeouts(s.slot, s.fd);
     }

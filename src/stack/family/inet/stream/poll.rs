@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::{close, connect, data, low_water, state, urgent};
-use crate::abi::{Errno, Result};
+use crate::abi::Result;
 use crate::kernel;
 use crate::shm::{End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
@@ -117,11 +117,7 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
         if s.slot.state.load(Acquire) != state::SYN_SENT {
             return Ok(());
         }
-        let now = kernel::now_ns();
-        if deadline.is_some_and(|d| d <= now) {
-            return Err(Errno::EAGAIN);
-        }
-        kernel::ppoll(&mut [], Some(RETRY_NS.min(deadline.map_or(u64::MAX, |d| d - now))), None)?;
+        wait::pause(s, deadline, RETRY_NS)?;
     }
     let Some(end) = s.end() else { return Ok(()) };
     let over = || {
@@ -142,15 +138,13 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
             if rx.count_wait() > ONE_WAY && rx.buffered() == 0 {
                 gather();
             }
-            let until = [deadline, data::uncorks_at(&end)].into_iter().flatten().min();
-            match wait::until(s, &rx.shared.reader_armed, until, end.mode, Interest::Read, arrived) {
-                Err(Errno::EAGAIN) if until != deadline => Ok(()),
-                other => other,
-            }
+            let limits = wait::Limits { deadline, look_by: data::uncorks_at(&end) };
+            wait::until(s, &rx.shared.reader_armed, limits, end.mode, Interest::Read, arrived)
         }
         Interest::Write => {
             let free = || end.tx().sent.fin.load(Acquire) != 0 || end.far().closed.load(Acquire) != 0 || over() || writable(&end, s);
-            wait::until(s, &end.tx().shared.writer_armed, deadline, end.mode, Interest::Write, free)
+            let limits = wait::Limits { deadline, look_by: None };
+            wait::until(s, &end.tx().shared.writer_armed, limits, end.mode, Interest::Write, free)
         }
     }
 }
@@ -160,8 +154,8 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
 pub fn arm(s: &Sock, events: u32) {
     let Some(end) = s.end() else { return };
     if events == 0 {
-        end.rx().shared.reader_armed.store(0, Relaxed);
-        end.tx().shared.writer_armed.store(0, Relaxed);
+        wait::disarm(s, &end.rx().shared.reader_armed);
+        wait::disarm(s, &end.tx().shared.writer_armed);
     }
     if events & (IN | RDHUP | PRI | HUP | ERR) != 0 {
         end.rx().shared.reader_armed.store(1, Relaxed);
@@ -217,8 +211,7 @@ pub fn answer_bell(s: &Sock, events: u32) {
     }
     let Some(end) = s.end() else { return };
     if events & IN != 0 && end.mode & PLAIN == 0 {
-        wait::drain(s.fd);
-        crate::readiness::share_bell(s);
+        wait::rung_for_set(s);
     }
     if events & (HUP | ERR) != 0 {
         s.hung_up();

@@ -1,0 +1,317 @@
+//! The protocol between those who sleep on a socket and those who ring, by itself so that a model can check it.
+//!
+//! *Asking and ringing.* A sleeper asks (a word is set), looks once more, then sleeps. Whoever changes what sleepers
+//! look at stores the change first and looks at the word after. A full fence stands between the two steps on each side, so
+//! at least one of them sees the other. Only whoever rings takes an ask back: two sleepers may share the word.
+//!
+//! *Seats.* A bell is one byte on the anchor, and only one sleeper can take it. So one sleeper of a socket, the first, sleeps
+//! on the anchor; all others sleep on a futex word beside it. Whoever takes a byte, or leaves the first seat, tells the
+//! others, who look again and contend for the seat. What remains of a sleeper that was killed is a seat whose holder is
+//! gone, or a mark that costs one needless wake-up.
+
+/// A 32-bit word that threads share: an atomic of the machine's, or of the model's.
+pub trait Word {
+    /// Loads, acquiring.
+    fn get(&self) -> u32;
+    /// Stores, releasing.
+    fn set(&self, value: u32);
+    /// Swaps, acquiring and releasing.
+    fn swap(&self, value: u32) -> u32;
+    /// Sets bits, acquiring and releasing.
+    fn or(&self, bits: u32);
+    /// Adds one, acquiring and releasing.
+    fn bump(&self);
+    /// Changes one value into another. True if it was that one.
+    fn change(&self, from: u32, to: u32) -> bool;
+    /// The full fence.
+    fn fence();
+}
+
+macro_rules! word {
+    ($atomic:ty, $fence:path) => {
+        impl Word for $atomic {
+            #[inline(always)]
+            fn get(&self) -> u32 {
+                self.load(core::sync::atomic::Ordering::Acquire)
+            }
+            #[inline(always)]
+            fn set(&self, value: u32) {
+                self.store(value, core::sync::atomic::Ordering::Release);
+            }
+            fn swap(&self, value: u32) -> u32 {
+                <$atomic>::swap(self, value, core::sync::atomic::Ordering::AcqRel)
+            }
+            fn or(&self, bits: u32) {
+                self.fetch_or(bits, core::sync::atomic::Ordering::AcqRel);
+            }
+            fn bump(&self) {
+                self.fetch_add(1, core::sync::atomic::Ordering::AcqRel);
+            }
+            fn change(&self, from: u32, to: u32) -> bool {
+                use core::sync::atomic::Ordering::{AcqRel, Acquire};
+                self.compare_exchange(from, to, AcqRel, Acquire).is_ok()
+            }
+            #[inline(always)]
+            fn fence() {
+                $fence(core::sync::atomic::Ordering::SeqCst);
+            }
+        }
+    };
+}
+word!(core::sync::atomic::AtomicU32, core::sync::atomic::fence);
+#[cfg(loom)]
+word!(loom::sync::atomic::AtomicU32, loom::sync::atomic::fence);
+
+/// Asks to be rung. What is waited for is looked at after this.
+#[inline]
+pub fn ask<W: Word>(armed: &W) {
+    armed.set(1);
+    W::fence();
+}
+
+/// Must somebody be rung? Called after what it is rung for was stored: one fence and one load when nobody sleeps.
+#[inline(always)]
+pub fn asked<W: Word>(armed: &W) -> bool {
+    W::fence();
+    armed.get() != 0
+}
+
+/// Takes the ask back. True for the one caller that has to ring.
+pub fn take<W: Word>(armed: &W) -> bool {
+    armed.swap(0) != 0
+}
+
+/// The words of a socket that its sleepers share.
+pub struct Seats<'a, W> {
+    /// Who sleeps on the anchor: a thread's number, 0 for nobody.
+    pub first: &'a W,
+    /// Not 0: others may sleep on `wake`.
+    pub others: &'a W,
+    /// What the others sleep on: changes with each telling.
+    pub wake: &'a W,
+}
+
+/// Where a sleeper sits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seat {
+    /// On the anchor.
+    First,
+    /// On the word, as long as it holds this value.
+    Other(u32),
+}
+
+impl<W: Word> Seats<'_, W> {
+    /// Takes a seat, before the ask. `gone` says whether a holder of the first seat does not sleep there any more.
+    pub fn sit(&self, me: u32, gone: impl Fn(u32) -> bool) -> Seat {
+        // Read before the mark is set: a telling after that changes it.
+        let seen = self.wake.get();
+        let holder = self.first.get();
+        if (holder == 0 || holder == me || gone(holder)) && self.first.change(holder, me) {
+            return Seat::First;
+        }
+        self.others.set(1);
+        Seat::Other(seen)
+    }
+
+    /// After the ask: may one of the others sleep? Not when the first seat has just become free.
+    pub fn may_sleep(&self, seat: Seat) -> bool {
+        seat == Seat::First || self.first.get() != 0
+    }
+
+    /// Leaves a seat. True: the others have to be woken.
+    #[must_use]
+    pub fn rise(&self, seat: Seat) -> bool {
+        if seat != Seat::First {
+            return false;
+        }
+        self.first.set(0);
+        self.tell()
+    }
+
+    /// Has the others look again. True: they have to be woken.
+    #[must_use]
+    pub fn tell(&self) -> bool {
+        W::fence();
+        if self.others.get() == 0 || self.others.swap(0) == 0 {
+            return false;
+        }
+        self.wake.bump();
+        true
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::atomic::{AtomicU32, Ordering::*};
+    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::thread;
+
+    /// A socket as the model has it: the anchor holds bytes, the futex word has its sleepers. There is no time in the
+    /// model, so a wake-up that is lost is a deadlock, which loom reports.
+    struct Socket {
+        first: AtomicU32,
+        others: AtomicU32,
+        wake: AtomicU32,
+        reader_armed: AtomicU32,
+        writer_armed: AtomicU32,
+        /// Bytes that wait, and room to write.
+        data: AtomicU32,
+        room: AtomicU32,
+        closed: AtomicU32,
+        anchor: Mutex<u32>,
+        rung: Condvar,
+        futex: Mutex<()>,
+        woken: Condvar,
+    }
+
+    impl Socket {
+        fn new() -> Arc<Socket> {
+            let word = || AtomicU32::new(0);
+            Arc::new(Socket {
+                first: word(),
+                others: word(),
+                wake: word(),
+                reader_armed: word(),
+                writer_armed: word(),
+                data: word(),
+                room: word(),
+                closed: word(),
+                anchor: Mutex::new(0),
+                rung: Condvar::new(),
+                futex: Mutex::new(()),
+                woken: Condvar::new(),
+            })
+        }
+
+        fn seats(&self) -> Seats<'_, AtomicU32> {
+            Seats { first: &self.first, others: &self.others, wake: &self.wake }
+        }
+
+        fn wake_others(&self) {
+            let _held = self.futex.lock().unwrap();
+            self.woken.notify_all();
+        }
+
+        fn ring(&self, armed: &AtomicU32) {
+            if asked(armed) && take(armed) {
+                *self.anchor.lock().unwrap() += 1;
+                self.rung.notify_all();
+            }
+        }
+
+        fn sleep(&self, me: u32, armed: &AtomicU32, ready: impl Fn() -> bool) {
+            let seats = self.seats();
+            loop {
+                let seat = seats.sit(me, |_| false);
+                ask(armed);
+                if ready() {
+                    if seats.rise(seat) {
+                        self.wake_others();
+                    }
+                    return;
+                }
+                match seat {
+                    Seat::First => {
+                        let mut bytes = self.anchor.lock().unwrap();
+                        while *bytes == 0 {
+                            bytes = self.rung.wait(bytes).unwrap();
+                        }
+                        *bytes = 0;
+                    }
+                    Seat::Other(seen) if seats.may_sleep(seat) => {
+                        let mut held = self.futex.lock().unwrap();
+                        while self.wake.load(Acquire) == seen {
+                            held = self.woken.wait(held).unwrap();
+                        }
+                    }
+                    Seat::Other(_) => thread::yield_now(),
+                }
+                if seats.rise(seat) {
+                    self.wake_others();
+                }
+            }
+        }
+    }
+
+    fn model(check: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(check);
+    }
+
+    #[test]
+    fn loom_one_reader_and_its_writer() {
+        model(|| {
+            let s = Socket::new();
+            let reader = {
+                let s = s.clone();
+                thread::spawn(move || s.sleep(1, &s.reader_armed, || s.data.load(Acquire) != 0))
+            };
+            s.data.store(1, Release);
+            s.ring(&s.reader_armed);
+            reader.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_and_a_writer_sleep_on_one_socket() {
+        model(|| {
+            let s = Socket::new();
+            let reader = {
+                let s = s.clone();
+                thread::spawn(move || s.sleep(1, &s.reader_armed, || s.data.load(Acquire) != 0))
+            };
+            let peer = {
+                let s = s.clone();
+                thread::spawn(move || {
+                    s.room.store(1, Release);
+                    s.ring(&s.writer_armed);
+                    s.data.store(1, Release);
+                    s.ring(&s.reader_armed);
+                })
+            };
+            s.sleep(2, &s.writer_armed, || s.room.load(Acquire) != 0);
+            reader.join().unwrap();
+            peer.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_two_readers_on_one_socket() {
+        model(|| {
+            let s = Socket::new();
+            let take_one = |s: &Socket| s.data.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1)).is_ok();
+            let other = {
+                let s = s.clone();
+                thread::spawn(move || s.sleep(2, &s.reader_armed, || take_one(&s)))
+            };
+            let peer = {
+                let s = s.clone();
+                thread::spawn(move || {
+                    s.data.fetch_add(2, AcqRel);
+                    s.ring(&s.reader_armed);
+                })
+            };
+            s.sleep(1, &s.reader_armed, || take_one(&s));
+            other.join().unwrap();
+            peer.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_close_against_sleep() {
+        model(|| {
+            let s = Socket::new();
+            let sleepers: Vec<_> = (1..3)
+                .map(|me| {
+                    let s = s.clone();
+                    thread::spawn(move || s.sleep(me, &s.reader_armed, || s.closed.load(Acquire) != 0))
+                })
+                .collect();
+            s.closed.store(1, Release);
+            s.ring(&s.reader_armed);
+            sleepers.into_iter().for_each(|t| t.join().unwrap());
+        });
+    }
+}
