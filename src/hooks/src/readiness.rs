@@ -2,6 +2,7 @@
 
 use libc::{c_int, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec, timeval};
 use stack::abi::{Errno, Result};
+use stack::fdtable;
 use stack::readiness::{self, epoll, select as sets_of};
 use stack::shm::views::UserPtr;
 use stack::wait;
@@ -48,7 +49,7 @@ fn mask_of(p: *const sigset_t) -> Result<Option<u64>> {
 
 /// Is there a descriptor in the set that is not the kernel's alone? Only then is the set copied.
 fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
-    if p.is_null() || count == 0 || count > stack::kernel::open_limit() as nfds_t {
+    if fdtable::is_empty() || p.is_null() || count == 0 || count > fdtable::LIMIT as nfds_t {
         return false;
     }
     stack::signal::thread_ready();
@@ -59,6 +60,9 @@ fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
 }
 
 fn poll_ours(list: *mut pollfd, count: nfds_t, timeout_ns: Option<u64>, mask: Option<u64>) -> Result<i32> {
+    if count > stack::kernel::open_limit() as nfds_t {
+        return Err(Errno::EINVAL);
+    }
     let mut set = fds(list, count).ok_or(Errno::EFAULT)?;
     let until = Until::new(timeout_ns);
     let found = readiness::poll(&mut set, until.deadline, until.at_once, mask.as_ref())?;

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::item::Target;
-use super::{set_for, set_of};
+use super::{instance, set_for, set_of};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
@@ -22,7 +22,11 @@ const EXCLUSIVE_WITH: u32 = (libc::EPOLLIN
 pub fn control(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) -> Option<Result<()>> {
     let target = match fdtable::get(fd) {
         Some(s) => Target::Socket(s.number, s.slot.generation.load(Relaxed)),
-        None if super::is_instance(fd) && fd != epoll => Target::Nested,
+        None if super::is_mixed(fd) && fd != epoll => Target::Nested,
+        None if instance::marked(fd) && instance::marked(epoll) && fd != epoll => {
+            note_early(epoll, operation, fd, event_at);
+            return None;
+        }
         None => {
             // The kernel's part changes: the next wait looks at it.
             if let Some(set) = set_of(epoll) {
@@ -32,6 +36,30 @@ pub fn control(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) -> Option
         }
     };
     Some(apply(epoll, operation, fd, target, event_at))
+}
+
+/// One instance is registered in another and neither watches a socket of ours: the kernel's business, for now.
+fn note_early(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) {
+    if operation == libc::EPOLL_CTL_DEL || crate::readiness::epoll::is_mixed(epoll) {
+        return;
+    }
+    if let (Ok(events), Ok(data)) = (event_at.read_u32(), event_at.add(4).read_u64()) {
+        instance::remember(instance::Early { outer: epoll, inner: fd, events, data });
+    }
+}
+
+/// An instance begins to watch sockets of ours: those that watch it do so in user space from here on.
+pub fn adopt_early(inner: i32) {
+    for early in instance::take_early(inner) {
+        // The kernel is the judge of whether the registration is still there.
+        if kernel::epoll_control(early.outer, libc::EPOLL_CTL_DEL, inner, 0, 0).is_err() {
+            continue;
+        }
+        let Ok(set) = set_for(early.outer) else { continue };
+        let mut items = set.lock();
+        let id = items.add(inner, Target::Nested, early.events, early.data);
+        let _ = items.watch_nested(set.bells.load(Acquire), id, inner);
+    }
 }
 
 fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr) -> Result<()> {

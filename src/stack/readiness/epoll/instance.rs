@@ -3,10 +3,13 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
+use parking_lot::Mutex;
+
 use super::is_mixed;
 use crate::abi::Errno;
 use crate::fdtable::LIMIT;
 use crate::kernel;
+use crate::signal::Held;
 
 static INSTANCES: [AtomicU64; LIMIT / 64] = [const { AtomicU64::new(0) }; LIMIT / 64];
 /// Threads inside the kernel's epoll_wait, by the descriptor's last byte.
@@ -37,6 +40,42 @@ pub fn copied(old: i32, new: i32) {
     } else {
         forget(new);
     }
+}
+
+/// The kernel duplicated a descriptor in a process that has no sockets of ours yet.
+pub fn duplicated_early(old: i32, new: i32) {
+    if marked(old) {
+        created(new);
+    }
+}
+
+/// A registration of one instance in another, made before either watched a socket of ours.
+pub struct Early {
+    /// The instance that watches.
+    pub outer: i32,
+    /// The one that is watched.
+    pub inner: i32,
+    /// As the program gave them.
+    pub events: u32,
+    /// As the program gave it.
+    pub data: u64,
+}
+
+static EARLY: Mutex<Vec<Early>> = Mutex::new(Vec::new());
+
+/// Remembers a registration that the kernel has.
+pub fn remember(early: Early) {
+    let mut list = Held::new(|| EARLY.lock());
+    list.retain(|e| e.outer != early.outer || e.inner != early.inner);
+    list.push(early);
+}
+
+/// Takes the registrations of an instance that begins to watch sockets of ours.
+pub fn take_early(inner: i32) -> Vec<Early> {
+    let mut list = Held::new(|| EARLY.lock());
+    let (taken, kept) = core::mem::take(&mut *list).into_iter().partition(|e| e.inner == inner);
+    *list = kept;
+    taken
 }
 
 /// Is the descriptor known to be an instance?

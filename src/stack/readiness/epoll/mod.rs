@@ -141,6 +141,7 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
     mark(epoll, true);
     drop(sets);
     instance::wake_native(epoll);
+    control::adopt_early(epoll);
     Ok(set)
 }
 
@@ -217,6 +218,9 @@ pub fn handed_over(fd: i32, number: u32) {
 /// The kernel closed a descriptor that was not a socket of ours; it may have been an epoll instance, or one of the
 /// instances nested in another.
 pub fn closed(fd: i32) {
+    if fdtable::is_empty() {
+        return;
+    }
     // A vfork child closes its own copy; the set is its parent's.
     if (is_mixed(fd) || instance::marked(fd)) && process::borrowed() {
         return;
@@ -235,6 +239,10 @@ pub fn closed(fd: i32) {
 
 /// The kernel duplicated a descriptor that is not a socket of ours.
 pub fn copied(old: i32, new: i32) {
+    if fdtable::is_empty() {
+        instance::duplicated_early(old, new);
+        return;
+    }
     if (instance::marked(old) || instance::marked(new)) && process::borrowed() {
         return;
     }
