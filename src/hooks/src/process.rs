@@ -267,32 +267,32 @@ unsafe fn spawned(
             return real(pid, file, given, attributes, arguments, variables);
         }
         let child = Child::expect(&actions(given), target);
-        let answered = if child.streams.is_empty() {
+        let answered = if child.first.is_empty() {
             real(pid, file, given, attributes, arguments, variables)
         } else {
-            with_streams(given, &child.streams, |given| real(pid, file, given, attributes, arguments, variables))
+            with_streams(given, &child, |given| real(pid, file, given, attributes, arguments, variables))
         };
         child.made(answered == 0);
         answered
     })
 }
 
-/// The program's file actions, and after them those that put streams in the place of connections.
+/// The program's file actions, with those around them that put streams in the place of connections.
 unsafe fn with_streams(
     given: *const posix_spawn_file_actions_t,
-    streams: &[(c_int, c_int)],
+    child: &Child,
     act: impl FnOnce(*const posix_spawn_file_actions_t) -> c_int,
 ) -> c_int {
-    let mut all: posix_spawn_file_actions_t = core::mem::zeroed();
-    libc::posix_spawn_file_actions_init(&mut all);
-    let list = (&raw mut all).cast::<Steps>();
-    let mut steps: Vec<Step> = Vec::new();
+    let step = |tag, fd, second| Step { tag, _pad: 0, fd, second, _rest: [0; 2] };
+    let mut steps: Vec<Step> = child.first.iter().map(|(from, to)| step(1, *from, *to)).collect();
     if !given.is_null() && (*given.cast::<Steps>()).used > 0 {
         let old = &*given.cast::<Steps>();
         steps.extend((0..old.used as usize).map(|i| old.steps.add(i).read()));
     }
-    let streams = streams.iter();
-    steps.extend(streams.map(|(from, to)| Step { tag: 1, _pad: 0, fd: *from, second: *to, _rest: [0; 2] }));
+    steps.extend(child.last.iter().map(|fd| step(0, *fd, 0)));
+    let mut all: posix_spawn_file_actions_t = core::mem::zeroed();
+    libc::posix_spawn_file_actions_init(&mut all);
+    let list = (&raw mut all).cast::<Steps>();
     // Not destroyed by libc: the memory of the steps is ours.
     ((*list).used, (*list).steps) = (steps.len() as c_int, steps.as_ptr());
     act(&raw const all)

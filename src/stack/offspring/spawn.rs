@@ -33,7 +33,9 @@ fn now() -> Held {
     fdtable::all().filter_map(each).collect()
 }
 
-fn after(mut held: Held, actions: &[Action]) -> Held {
+/// What is left of it before exec, after the actions.
+fn after(held: &Held, actions: &[Action]) -> Held {
+    let mut held = held.clone();
     for action in actions {
         match *action {
             Action::Gone(fd) => drop(held.remove(&fd)),
@@ -44,7 +46,6 @@ fn after(mut held: Held, actions: &[Action]) -> Held {
             Action::From(first) => held.retain(|fd, _| *fd < first),
         }
     }
-    held.retain(|_, (_, closes)| !*closes);
     held
 }
 
@@ -52,33 +53,49 @@ fn after(mut held: Held, actions: &[Action]) -> Held {
 pub struct Child {
     counted: Vec<Sock>,
     connections: Connections,
-    /// The last steps for the child: the first number is put under the second.
-    pub streams: Vec<(i32, i32)>,
+    /// First steps for a program that cannot be preloaded: puts a stream (the first number) in the place of a connection.
+    pub first: Vec<(i32, i32)>,
+    /// Last steps: closes what those steps have made to outlive exec.
+    pub last: Vec<i32>,
 }
 
 impl Child {
     /// Counts what the child will hold. `target` is what it executes; a program that cannot be preloaded gets streams
     /// in the place of its connections.
     pub fn expect(actions: &[Action], target: Target<'_>) -> Child {
-        let mut child = Child { counted: Vec::new(), connections: Connections::none(), streams: Vec::new() };
+        let mut child =
+            Child { counted: Vec::new(), connections: Connections::none(), first: Vec::new(), last: Vec::new() };
         if fdtable::is_empty() {
             return child;
         }
-        let held = after(now(), actions);
-        let plain = !held.is_empty() && !image::can_be_preloaded(target);
-        for (fd, (s, _)) in held {
-            if plain {
-                complain(&s);
-                if let Some(far) = is_connection(&s).then(|| child.connections.stream_for(&s)).flatten() {
-                    child.streams.push((far, fd));
-                    continue;
-                }
-            }
+        let before = now();
+        let mut left = after(&before, actions);
+        let outlives = |left: &Held| left.values().any(|(_, closes)| !*closes);
+        if outlives(&left) && !image::can_be_preloaded(target) {
+            child.make_plain(&before, &mut left);
+        }
+        for (s, _) in left.into_values().filter(|(_, closes)| !*closes) {
             add(s.slot);
             child.counted.push(s);
         }
         child.connections.start();
         child
+    }
+
+    /// Takes the connections out of what is left for the child and plans streams for them.
+    fn make_plain(&mut self, before: &Held, left: &mut Held) {
+        let kept: Vec<Sock> = left.values().filter(|(_, closes)| !*closes).map(|(s, _)| *s).collect();
+        for s in kept {
+            complain(&s);
+            let is_known = !left.values().any(|(other, _)| other.number == s.number);
+            let Some(far) = (is_connection(&s) && !is_known).then(|| self.connections.stream_for(&s)).flatten() else {
+                continue;
+            };
+            let same = |(fd, (other, _)): (&i32, &(Sock, bool))| (other.number == s.number).then_some(*fd);
+            self.first.extend(before.iter().filter_map(same).map(|fd| (far, fd)));
+            self.last.extend(left.iter().filter(|(_, (_, closes))| *closes).filter_map(same));
+            left.retain(|_, (other, _)| other.number != s.number);
+        }
     }
 
     /// The child has been made, or has not.
@@ -113,16 +130,16 @@ mod tests {
     }
 
     fn numbers(held: &Held) -> Vec<(i32, u32)> {
-        held.iter().map(|(fd, (s, _))| (*fd, s.number)).collect()
+        held.iter().filter(|(_, (_, closes))| !*closes).map(|(fd, (s, _))| (*fd, s.number)).collect()
     }
 
     #[test]
     fn actions_are_followed_in_order() {
         let start = || held(&[(3, 30, false), (4, 40, true), (5, 50, false)]);
-        assert_eq!(numbers(&after(start(), &[])), [(3, 30), (5, 50)]);
-        assert_eq!(numbers(&after(start(), &[Action::Dup(4, 4)])), [(3, 30), (4, 40), (5, 50)]);
-        assert_eq!(numbers(&after(start(), &[Action::Dup(4, 0), Action::From(3)])), [(0, 40)]);
-        assert_eq!(numbers(&after(start(), &[Action::Dup(9, 3), Action::Gone(5)])), []);
-        assert_eq!(numbers(&after(start(), &[Action::Gone(3), Action::Dup(5, 3)])), [(3, 50), (5, 50)]);
+        assert_eq!(numbers(&after(&start(), &[])), [(3, 30), (5, 50)]);
+        assert_eq!(numbers(&after(&start(), &[Action::Dup(4, 4)])), [(3, 30), (4, 40), (5, 50)]);
+        assert_eq!(numbers(&after(&start(), &[Action::Dup(4, 0), Action::From(3)])), [(0, 40)]);
+        assert_eq!(numbers(&after(&start(), &[Action::Dup(9, 3), Action::Gone(5)])), []);
+        assert_eq!(numbers(&after(&start(), &[Action::Gone(3), Action::Dup(5, 3)])), [(3, 50), (5, 50)]);
     }
 }
