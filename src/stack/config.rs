@@ -24,7 +24,8 @@ pub struct Config {
 
 static CONFIG: OnceLock<Config> = OnceLock::new();
 
-fn var(name: &CStr) -> Option<String> {
+/// A variable of the environment.
+pub fn var(name: &CStr) -> Option<String> {
     // getenv rather than std::env: std's lock may be held across a fork by another thread of the program.
     #[allow(unsafe_code)]
     // SAFETY: the name is a C string; the value is copied at once.

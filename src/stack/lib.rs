@@ -23,4 +23,5 @@ pub mod shm;
 pub mod signal;
 pub mod sleepers;
 pub mod socket;
+pub mod stop;
 pub mod wait;

@@ -12,6 +12,7 @@ use stack::{config, descriptors, kernel, network, process, signal};
 fn start() {
     process::start();
     signal::init();
+    stack::stop::start();
     environment::remember(&own_path());
     start_log();
     descriptors::inherit();

@@ -40,6 +40,12 @@ pub fn wait_for(child: usize) {
     }
 }
 
+/// Ends this process as SIGKILL does, whatever it holds.
+pub fn die() {
+    // SAFETY: no pointers.
+    let _ = unsafe { sys!(kill, super::pid(), libc::SIGKILL) };
+}
+
 /// Closes all descriptors from `first` to `last`.
 pub fn close_range(first: u32, last: u32) {
     // SAFETY: no pointers.

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use super::conflict::Claim;
 use crate::options;
+use crate::stop::{self, Point};
 use crate::shm::{Arena, Locked, Slot, SlotFlags, BUCKETS};
 
 /// A chain is never followed further than this, whatever a peer wrote into it.
@@ -61,7 +62,9 @@ impl Names {
             next.prev_bound.store(number + 1, Relaxed);
         }
         slot.set(SlotFlags::BOUND);
+        stop::here(Point::NameLinked);
         head.store(number + 1, Release);
+        stop::here(Point::NameInserted);
         self.arena.header().name_changed(slot.local().port);
     }
 
@@ -79,7 +82,9 @@ impl Names {
         if let Some(after) = self.arena.slot(next.wrapping_sub(1)) {
             after.prev_bound.store(prev, Relaxed);
         }
+        stop::here(Point::NameUnlinked);
         slot.clear(SlotFlags::BOUND);
+        stop::here(Point::NameRemoved);
         self.arena.header().name_changed(slot.local().port);
     }
 

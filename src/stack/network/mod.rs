@@ -13,6 +13,7 @@ use crate::abi::{Errno, Name, Result};
 use crate::config;
 use crate::kernel;
 use crate::names::Names;
+use crate::stop::{self, Point};
 use crate::signal;
 use crate::shm::{layout_id, Arena, Slot, SlotFlags};
 
@@ -185,6 +186,7 @@ pub fn claim_path(fd: i32, number: u32, slot: &Slot) -> Result<()> {
         }
         other => other,
     })?;
+    stop::here(Point::PathClaimed);
     slot.set(SlotFlags::PATH);
     Ok(())
 }
@@ -249,6 +251,7 @@ pub fn tidy() {
     let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) else { return };
     if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
         sweep(&Names::lock(arena));
+        recount(arena);
     }
     remove_if_empty();
 }
@@ -258,6 +261,15 @@ fn looks_abandoned(arena: &'static Arena) -> bool {
     const FEW: usize = 64;
     let mut living = (0..arena.slots_used()).filter_map(|n| arena.slot(n).filter(|s| s.in_use()));
     !living.by_ref().take(FEW).any(|s| kernel::process_exists(s.pid.load(Relaxed)))
+}
+
+/// Mends a count of sockets that killed processes left too high, where there are none at all. A socket that is being made
+/// meanwhile looks afterwards whether the arena is dead.
+fn recount(arena: &'static Arena) {
+    let counted = arena.header().live.load(SeqCst);
+    if counted != 0 && !(0..arena.slots_used()).any(|n| arena.slot(n).is_some_and(Slot::in_use)) {
+        let _ = arena.header().live.compare_exchange(counted, 0, SeqCst, Relaxed);
+    }
 }
 
 /// The part of [`tidy`] that neither asks around nor allocates.

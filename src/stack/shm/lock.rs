@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use crate::kernel;
 use crate::signal;
+use crate::stop::{self, Point};
 
 const WAITERS: u32 = 1 << 31;
 const SPINS: u32 = 200;
@@ -59,6 +60,7 @@ impl ShmLock {
         let critical = signal::critical();
         let me = tid();
         let taken_over = self.0.compare_exchange(0, me, Acquire, Relaxed).is_err() && self.lock_slow(me);
+        stop::here(Point::LockTaken);
         Locked { lock: self, taken_over, _critical: critical }
     }
 

@@ -12,6 +12,7 @@ use super::arena::Arena;
 use super::chunk::{Chunk, CLASS_SIZES};
 use super::conn::Direction;
 use crate::abi::{Errno, Result};
+use crate::stop::{self, Point};
 
 /// No direction ever holds more bytes than this.
 pub const MAX_BUFFERED: u64 = 16 << 20;
@@ -130,7 +131,9 @@ impl Direction {
             let wrote = fill(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
             tail += wrote as u64;
             done += wrote;
+            stop::here(Point::Produced);
             self.sent.tail.store(tail, Release);
+            stop::here(Point::Published);
             if wrote < n {
                 break;
             }
@@ -147,9 +150,11 @@ impl Direction {
         let fitting = CLASS_SIZES.iter().position(|&s| s as u64 >= need).unwrap_or(CLASS_SIZES.len() - 1);
         let class = fitting.max(from.class() + 1).min(CLASS_SIZES.len() - 1);
         let Some(to) = Chunk::take(arena, class).or_else(|| Chunk::take(arena, 1)) else { return false };
+        stop::here(Point::ChunkTaken);
         let meta = from.meta(arena);
         meta.next.store(to.name(), Relaxed);
         meta.end.store(tail, Release);
+        stop::here(Point::ChunkLinked);
         self.producer.base.store(tail, Relaxed);
         self.producer.chunk.store(to.name(), Release);
         true
@@ -194,6 +199,7 @@ impl Direction {
                 if !peek {
                     self.consumer.base.store(head, Relaxed);
                     self.consumer.chunk.store(next.name(), Release);
+                    stop::here(Point::ChunkLeft);
                     chunk.give(arena);
                 }
                 (chunk, base) = (next, head);
@@ -211,7 +217,9 @@ impl Direction {
             head += took as u64;
             done += took;
             if !peek {
+                stop::here(Point::Consumed);
                 self.taken.head.store(head, Release);
+                stop::here(Point::Freed);
             }
             if took < n {
                 break;

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 use super::arena::Arena;
 use super::lock::ShmLock;
 use crate::abi::{Errno, Name, Result, NAME_WORDS};
+use crate::stop::{self, Point};
 
 /// Words for the values of socket options.
 pub const OPTION_WORDS: usize = 128;
@@ -117,6 +118,7 @@ impl Slot {
     pub fn take(arena: &'static Arena, inode: u64, family: i32, kind: i32, protocol: i32) -> Result<u32> {
         let number = arena.take_slot().ok_or(Errno::ENOBUFS)?;
         let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
+        stop::here(Point::SlotTaken);
         slot.lock.reset();
         slot.refs.store(1, Relaxed);
         for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket] {
@@ -140,16 +142,20 @@ impl Slot {
         slot.set_local(Name::any(family));
         slot.set_peer(Name::any(family));
         slot.inode.store(inode, Relaxed);
+        // Counted first and let go of last: a process that is killed in between leaves the count too high, never too low.
+        arena.header().live.fetch_add(1, SeqCst);
         slot.generation.fetch_add(1, Release);
-        arena.header().live.fetch_add(1, Relaxed);
+        stop::here(Point::SlotFilled);
         Ok(number)
     }
 
     /// Gives the slot back. Its last user calls this, after everything that it refers to was let go.
     pub fn give(&'static self, arena: &'static Arena, number: u32) {
+        stop::here(Point::SlotGiving);
         self.inode.store(0, Relaxed);
         self.generation.fetch_add(1, Release);
         let _ = arena.header().live.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        stop::here(Point::SlotFreed);
         arena.give_slot(number, &self.link);
     }
 

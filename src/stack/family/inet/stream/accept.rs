@@ -14,6 +14,7 @@ use crate::options;
 use crate::signal::sleep;
 use crate::sleepers::Kept;
 use crate::socket::{self, Sock};
+use crate::stop::{self, Point};
 use crate::wait;
 
 /// net.core.somaxconn caps the backlog; the kernel applies it to the anchor too.
@@ -88,6 +89,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
             return Err(Errno::EINVAL);
         }
         let (fd, name, length) = next(s, flags)?;
+        stop::here(Point::Accepted);
         let Some((number, conn)) = connect::conn_of_name(s, &name[..length]) else {
             // Not one of this network's connectors: whoever it is gets a hang-up.
             let _ = kernel::close(fd);
@@ -122,6 +124,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
             connect::widen(fd);
         }
         Names::lock(s.arena).insert(new.number, Kind::Accepted);
+        stop::here(Point::AcceptEntered);
         end.own().slot.store(new.number + 1, Release);
         super::data::set_capacity(&new, &end);
         new.slot.state.store(state::ESTABLISHED, Release);

@@ -12,6 +12,7 @@ use crate::network;
 use crate::options;
 use crate::shm::{Arena, Direction, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
 use crate::socket::Sock;
+use crate::stop::{self, Point};
 use crate::wait;
 
 /// shutdown(2); `how` is one of SHUT_RD, SHUT_WR, SHUT_RDWR.
@@ -154,12 +155,16 @@ fn leave(s: &Sock, reset: bool) {
             keep_time_wait(s.arena, &end, s.slot);
         }
     }
+    stop::here(Point::FinSent);
     end.own().closed.fetch_or(CLOSED, AcqRel);
+    stop::here(Point::Closed);
     if end.mode & PLAIN == 0 {
         crate::wait::ring(s.fd, &tx.shared.reader_armed);
     }
     carrier.wake_writer(s, &end);
     end.own().slot.store(0, Release);
+    // First, so that whoever buries the slot of a killed process never lets go of the connection a second time.
+    s.slot.set_conn(None);
     end.conn.release(s.arena, number);
     if end.mode & SELF != 0 {
         end.conn.release(s.arena, number);
@@ -263,6 +268,9 @@ pub fn hung_up(s: &Sock) {
     let (tx, rx) = (end.tx(), end.rx());
     let slot = end.far().slot.swap(0, AcqRel);
     let never_accepted = slot == 0;
+    if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
+        end.far().reuse.store(reuse_of(far), Relaxed);
+    }
     if never_accepted || tx.buffered() > 0 {
         reset_far(&end.opposite());
     } else {
@@ -283,7 +291,9 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
     let Some((number, side)) = slot.conn() else { return };
     let Some(conn) = arena.conn(number) else { return };
     let end = End::new(conn, side);
+    slot.set_conn(None);
     if end.own().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {
+        end.own().reuse.store(reuse_of(slot), Relaxed);
         if end.rx().buffered() > 0 {
             reset_far(&end);
         } else {
@@ -298,5 +308,4 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
         }
         conn.release(arena, number);
     }
-    slot.set_conn(None);
 }

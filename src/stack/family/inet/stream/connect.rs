@@ -13,6 +13,7 @@ use crate::options;
 use crate::shm::{Conn, End, Slot, SlotFlags, PLAIN, SELF};
 use crate::signal::sleep;
 use crate::socket::Sock;
+use crate::stop::{self, Point};
 use crate::wait;
 
 /// See [`crate::family::SocketOps::connect`].
@@ -176,6 +177,7 @@ fn prepare(s: &Sock) -> Result<()> {
         }
     };
     let conn = s.arena.conn(number).ok_or(Errno::ENOBUFS)?;
+    stop::here(Point::ConnOpened);
     conn.set_names(s.slot.local(), s.slot.peer());
     if !s.slot.has(SlotFlags::NAMED) {
         kernel::bind(s.fd, &anchor_name(s, number, conn))?;
@@ -224,6 +226,7 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
     });
     match outcome {
         Ok(()) => {
+            stop::here(Point::Connected);
             established(s);
             Ok(())
         }

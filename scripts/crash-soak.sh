@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Kills one of two processes at points inside the library and looks at what the other one sees and what is left.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/crash-soak.sh [--points N] [--seed N] [--verbose]
+
+Runs tests/soak/crash.c: N times (100) two processes talk, one is killed at a point inside the library that the seed (1)
+chooses; the other one has to see the end within a second, nothing of the network may be left in its directory once it
+has left, and a restart on the same port has to work at once.
+
+The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N points, N reached, N failed".
+TEXT
+}
+
+points=100 seed=1 verbose=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --points) points="${2-}"; shift 2 || { usage >&2; exit 2; } ;;
+        --seed) seed="${2-}"; shift 2 || { usage >&2; exit 2; } ;;
+        --verbose) verbose=(-v); shift ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+[[ $points =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || { usage >&2; exit 2; }
+
+cd "$(dirname "$0")/.."
+library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
+[ -f "$library" ] || { echo "crash-soak: $library is not there; cargo build --release makes it" >&2; exit 1; }
+for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
+unset LD_PRELOAD
+
+mkdir -p target/soak
+gcc -O1 -g -Wall -Wextra -o target/soak/crash tests/soak/crash.c
+networks=$(mktemp -d /dev/shm/sockhop-soak.XXXXXX)
+trap 'rm -rf "$networks"' EXIT
+ulimit -c 0
+target/soak/crash "$library" "$networks" "$points" "$seed" "${verbose[@]}"
