@@ -7,8 +7,9 @@ usage() {
 Usage: scripts/test.sh
 
 Installs what is missing (scripts/install-deps.sh), builds everything and runs every test: the Rust tests, the C tests
-natively and under the library with both ways of carrying bytes, what strace sees, what the library loads into, and
-real programs. Goes on after a failure. The outputs stay in target/test-logs. The last line is "N passed, N failed".
+natively and under the library with both ways of carrying bytes, programs that cannot be preloaded, processes killed
+at chosen points, what strace sees, what the library loads into, and real programs. Goes on after a failure. The outputs
+stay in target/test-logs. The last line is "N passed, N failed".
 TEXT
 }
 
@@ -64,6 +65,8 @@ step build 900 cargo build --release --workspace || finish
 step cargo-test 900 cargo test --workspace || true
 step dual-run-ring 600 scripts/dual-run.sh --transport ring || true
 step dual-run-plain 600 scripts/dual-run.sh --transport plain || true
+step plain-exec 120 scripts/plain-exec.sh || true
+step crash-soak 300 scripts/crash-soak.sh || true
 step strace-compare 120 scripts/strace-compare.sh || true
 step load-run 300 scripts/load-run.sh || true
 step real-run 300 scripts/real-run.sh || true

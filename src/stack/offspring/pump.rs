@@ -46,12 +46,15 @@ struct Replaced {
 pub struct Switched {
     carried: [Option<Carried>; MOST],
     replaced: [Option<Replaced>; MOST],
+    /// The pump waits for the end of this stream, which exec closes: a program that does not come to be must not lose
+    /// bytes to it. A byte in it says that there is nothing to do after all.
+    gate: Option<i32>,
 }
 
 impl Switched {
     /// None yet.
     pub const fn none() -> Switched {
-        Switched { carried: [None; MOST], replaced: [None; MOST] }
+        Switched { carried: [None; MOST], replaced: [None; MOST], gate: None }
     }
 
     /// The program's end of a stream for this connection, made when there is none: for whoever puts it in place itself.
@@ -89,12 +92,15 @@ impl Switched {
         if self.carried.iter().all(Option::is_none) {
             return;
         }
+        let Ok([wait_at, gate]) = kernel::pair(libc::SOCK_STREAM | libc::SOCK_CLOEXEC) else { return };
+        let Ok(gate) = kernel::move_up(gate) else { return };
         self.carried.iter().flatten().for_each(|c| add(c.s.slot));
         // Twice, so that it is nobody's child: with no signal to tell, the first one is not seen by the program's wait.
         match clone_memory() {
             Ok(0) => {
                 if clone_memory() == Ok(0) {
-                    carry(&self.carried);
+                    let _ = kernel::close(gate);
+                    carry(&self.carried, wait_at);
                 }
                 exit_now();
             }
@@ -109,22 +115,30 @@ impl Switched {
             let _ = kernel::close(c.near);
             let _ = kernel::close(c.s.fd);
         }
+        let _ = kernel::close(wait_at);
+        self.gate = Some(gate);
     }
 
-    /// The program has its streams, if it came to be: closes this process' copies of their ends.
-    pub fn close_far(&mut self) {
+    /// The program has its streams: closes this process' copies of their ends.
+    pub fn close(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            let _ = kernel::close(gate);
+        }
         for c in self.carried.iter_mut().filter_map(Option::take) {
             let _ = kernel::close(c.far);
         }
     }
 
-    /// There was no new program: the connections stand under their numbers again, and the pump, left alone, ends.
+    /// There was no new program: the connections stand under their numbers again, and the pump ends.
     pub fn undo(&mut self) {
+        if let Some(gate) = self.gate {
+            let _ = kernel::write(gate, &[0]);
+        }
         for r in self.replaced.iter_mut().filter_map(Option::take) {
             let _ = kernel::dup3(r.kept, r.fd, 0);
             let _ = kernel::close(r.kept);
         }
-        self.close_far();
+        self.close();
     }
 }
 
@@ -305,12 +319,20 @@ fn send(s: &Sock, from: &[u8]) -> Result<usize> {
 }
 
 /// The process itself.
-fn carry(carried: &[Option<Carried>; MOST]) -> ! {
+fn carry(carried: &[Option<Carried>; MOST], wait_at: i32) -> ! {
     process::own();
     crate::shm::set_forked();
     fdtable::abandon();
     kernel::detach(c"sockhop-pump");
-    close_others(carried);
+    close_others(carried, wait_at);
+    let mut byte = [0];
+    if kernel::read(wait_at, &mut byte) != Ok(0) {
+        for c in carried.iter().flatten() {
+            socket::drop_reference(&c.s);
+        }
+        exit_now();
+    }
+    let _ = kernel::close(wait_at);
     let mut lines: [Option<Line>; MOST] = core::array::from_fn(|i| carried[i].as_ref().and_then(Line::new));
     while lines.iter().any(Option::is_some) {
         let mut moved = false;
@@ -354,10 +376,10 @@ fn sleep(lines: &mut [Option<Line>; MOST]) {
 }
 
 /// Closes everything but the carried connections and their streams: a copy of a descriptor keeps a file open.
-fn close_others(carried: &[Option<Carried>; MOST]) {
+fn close_others(carried: &[Option<Carried>; MOST], wait_at: i32) {
     let mut from = 0;
     loop {
-        let ours = carried.iter().flatten().flat_map(|c| [c.s.fd as u32, c.near as u32]);
+        let ours = carried.iter().flatten().flat_map(|c| [c.s.fd as u32, c.near as u32]).chain([wait_at as u32]);
         let next = ours.filter(|fd| *fd >= from).min();
         let last = next.map_or(u32::MAX, |n| n.wrapping_sub(1));
         if next != Some(from) {

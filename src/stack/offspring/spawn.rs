@@ -104,8 +104,9 @@ impl Child {
             for s in &self.counted {
                 lessen(s.slot);
             }
+            self.connections.undo();
         }
-        self.connections.close_far();
+        self.connections.close();
     }
 }
 

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Connections inherited by a program that nothing can be preloaded into, natively and under the library.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/plain-exec.sh
+
+Links tests/plain/cat.c statically and has tests/plain/inherit.c start it with connections on its descriptors: natively,
+then under the library with both ways of carrying bytes. The outputs have to be equal and no process of the library may
+be left. The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N passed, N failed".
+TEXT
+}
+
+case "${1-}" in
+    "") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+cd "$(dirname "$0")/.."
+library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
+[ -f "$library" ] || { echo "plain-exec: $library is not there; cargo build --release makes it" >&2; exit 1; }
+for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
+unset LD_PRELOAD
+
+built=$PWD/target/plain
+mkdir -p "$built"
+gcc -O1 -g -Wall -Wextra -static -o "$built/cat" tests/plain/cat.c
+gcc -O1 -g -Wall -Wextra -pthread -I c-tests/lib -o "$built/inherit" tests/plain/inherit.c
+# A program for a machine that does not exist (e_machine, at byte 18): looks static, and exec says ENOEXEC.
+head -c 70000 "$built/cat" >"$built/none"
+printf '\377\377' | dd of="$built/none" bs=1 seek=18 conv=notrunc status=none
+chmod +x "$built/none"
+
+work=$(mktemp -d /dev/shm/sockhop-plain.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+"$built/inherit" "$built/cat" "$built/none" >"$work/native"
+for transport in ring plain; do
+    mark=PLAIN_EXEC=$$-$RANDOM
+    env "$mark" LD_PRELOAD="$library" SOCKHOP_DIR="$work/net" SOCKHOP_TRANSPORT=$transport \
+        timeout 60 "$built/inherit" "$built/cat" "$built/none" >"$work/$transport" || true
+    sleep 0.2
+    if ! diff "$work/native" "$work/$transport"; then
+        echo "FAIL plain-exec with $transport: < native, > library"
+        failed=$((failed + 1))
+    elif grep -lsz "^$mark\$" /proc/[0-9]*/environ >"$work/left" 2>/dev/null; then
+        echo "FAIL plain-exec with $transport: processes are left: $(tr '\n' ' ' <"$work/left")"
+        failed=$((failed + 1))
+    else
+        passed=$((passed + 1))
+    fi
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
