@@ -79,7 +79,6 @@ impl Queue {
             let written = self.payload(place.1, length).each(0, length, fill);
             let whole = written == length;
             let published = claim - CLAIMED + if whole { FULL } else { DONE };
-            crate::stop::here(crate::stop::Point::Queued);
             // Sequentially consistent, as the look at the receiver's armed word is that follows. It fails when somebody
             // took this thread for dead; then the datagram is lost.
             let _ = cell.word.compare_exchange(claim, published, SeqCst, Relaxed);
