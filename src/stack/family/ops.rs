@@ -132,6 +132,9 @@ pub trait SocketOps: Sync {
         0
     }
 
+    /// A program looks without sleeping: what only a hang-up tells is asked for now and then.
+    fn notice(&self, _s: &Sock) {}
+
     /// When readiness may change by itself, without a bell: a moment of the monotonic clock in nanoseconds.
     fn next_look(&self, _s: &Sock) -> Option<u64> {
         None
@@ -154,11 +157,6 @@ pub trait SocketOps: Sync {
     /// changes whenever there was no room to write.
     fn edges(&self, _s: &Sock) -> (u64, u64) {
         (0, 0)
-    }
-
-    /// Are the kernel's own edges on the anchor the socket's (a listener's queue)?
-    fn native_edges(&self, _s: &Sock) -> bool {
-        false
     }
 
     /// A kernel socket that belongs to this one and has to be looked at as well.

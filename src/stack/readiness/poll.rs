@@ -79,7 +79,10 @@ fn look(fds: &mut [libc::pollfd]) -> usize {
     let mut count = 0;
     for p in fds {
         let found = match kind(p.fd) {
-            Kind::Ours(s) => s.ops().ready(&s),
+            Kind::Ours(s) => {
+                s.ops().notice(&s);
+                s.ops().ready(&s)
+            }
             Kind::Set if epoll::is_ready(p.fd) => (libc::POLLIN | libc::POLLRDNORM) as u32,
             _ => 0,
         };

@@ -57,7 +57,7 @@ pub fn adopt_early(inner: i32) {
         }
         let Ok(set) = set_for(early.outer) else { continue };
         let mut items = set.lock();
-        let id = items.add(inner, Target::Nested, early.events, early.data);
+        let (id, _) = items.add(inner, Target::Nested, early.events, early.data);
         let _ = items.watch_nested(set.bells.load(Acquire), id, inner);
     }
 }
@@ -89,9 +89,10 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
             if items.find(fd, target).is_some() {
                 return Err(Errno::EEXIST);
             }
-            let id = items.add(fd, target, events, data);
+            let (id, new) = items.add(fd, target, events, data);
             let bells = set.bells.load(Acquire);
             let watched = match fdtable::get(fd) {
+                Some(_) if !new => Ok(()),
                 Some(s) => {
                     s.slot.set(crate::shm::SlotFlags::WATCHED);
                     items.watch(bells, id, &s)
@@ -119,8 +120,12 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
             let set = set_of(epoll).ok_or(Errno::ENOENT)?;
             let mut items = set.lock();
             let id = items.find(fd, target).ok_or(Errno::ENOENT)?;
-            items.remove(id);
-            let _ = kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_DEL, fd, 0, 0);
+            items.retire(id);
+            if target == Target::Nested {
+                for watched in [fd, super::bells(fd)] {
+                    let _ = kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_DEL, watched, 0, 0);
+                }
+            }
             Ok(())
         }
         _ => Err(Errno::EINVAL),

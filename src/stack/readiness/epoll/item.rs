@@ -41,6 +41,9 @@ pub struct Item {
     idle: u8,
     /// One-shot and told: silent until modified.
     spent: bool,
+    /// Removed by the program, but kept with its watch on the anchor: programs that take a socket out and put it back for
+    /// each answer must not pay the kernel for it.
+    gone: bool,
 }
 
 /// A registration as it goes over exec.
@@ -112,7 +115,7 @@ impl Item {
 
     /// The events that hold now, of those that this item is for.
     fn ready(&self) -> u32 {
-        if self.spent {
+        if self.spent || self.gone {
             return 0;
         }
         let found = match self.target {
@@ -145,12 +148,15 @@ impl Items {
     pub fn find(&self, fd: i32, target: Target) -> Option<u32> {
         let id = *self.by_key.get(&key(fd, target))?;
         // A socket that died under its registration left it behind.
-        (self.slots[id as usize].as_ref()?.target == target).then_some(id)
+        self.slots[id as usize].as_ref().is_some_and(|item| item.target == target && !item.gone).then_some(id)
     }
 
-    /// Adds an item, active.
-    pub fn add(&mut self, fd: i32, target: Target, events: u32, data: u64) -> u32 {
+    /// Adds an item, active. Tells as well whether it is new to our bells.
+    pub fn add(&mut self, fd: i32, target: Target, events: u32, data: u64) -> (u32, bool) {
         if let Some(stale) = self.by_key.get(&key(fd, target)).copied() {
+            if self.revive(stale, target, events, data) {
+                return (stale, false);
+            }
             self.remove(stale);
         }
         let item = Item {
@@ -163,6 +169,7 @@ impl Items {
             active: true,
             idle: 0,
             spent: false,
+            gone: false,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -179,7 +186,29 @@ impl Items {
             self.by_socket.entry(number).or_default().push(id);
         }
         self.active.push_back(id);
-        id
+        (id, true)
+    }
+
+    /// Puts an item back that was taken out, if it is the same socket's.
+    fn revive(&mut self, id: u32, target: Target, events: u32, data: u64) -> bool {
+        let Some(item) = self.slots[id as usize].as_mut() else { return false };
+        if !item.gone || item.target != target || events & libc::EPOLLEXCLUSIVE as u32 != 0 {
+            return false;
+        }
+        (item.events, item.data, item.fresh) = (events, data, true);
+        (item.spent, item.gone) = (false, false);
+        self.wake(id);
+        true
+    }
+
+    /// Takes an item out for the program; our bells go on watching.
+    pub fn retire(&mut self, id: u32) {
+        match self.slots[id as usize].as_mut() {
+            Some(item) if item.target != Target::Nested && item.events & libc::EPOLLEXCLUSIVE as u32 == 0 => {
+                item.gone = true;
+            }
+            _ => self.remove(id),
+        }
     }
 
     /// All items, to go over exec.
@@ -193,12 +222,12 @@ impl Items {
             fresh: i.fresh,
             spent: i.spent,
         };
-        self.slots.iter().flatten().map(record).collect()
+        self.slots.iter().flatten().filter(|i| !i.gone).map(record).collect()
     }
 
     /// An item that came over exec.
     pub fn restore(&mut self, r: &Record) -> u32 {
-        let id = self.add(r.fd, r.target, r.events, r.data);
+        let (id, _) = self.add(r.fd, r.target, r.events, r.data);
         if let Some(item) = self.slots[id as usize].as_mut() {
             (item.seen, item.fresh, item.spent) = (r.seen, r.fresh, r.spent);
         }
@@ -257,7 +286,7 @@ impl Items {
             Target::Nested => super::arrivals(item.fd),
             Target::Socket(..) => item.socket().map_or(0, |s| s.ops().edges(&s).0),
         };
-        self.slots.iter().flatten().fold(0, |sum, item| sum.wrapping_add(of(item)))
+        self.slots.iter().flatten().filter(|item| !item.gone).fold(0, |sum, item| sum.wrapping_add(of(item)))
     }
 
     /// Numbers of a socket's items.
@@ -267,7 +296,7 @@ impl Items {
 
     /// Takes an item out for the kernel's set: its events and data, if it is for this descriptor.
     pub fn take(&mut self, id: u32, fd: i32) -> Option<(u32, u64)> {
-        let item = self.slots[id as usize].as_ref().filter(|item| item.fd == fd)?;
+        let item = self.slots[id as usize].as_ref().filter(|item| item.fd == fd && !item.gone)?;
         let told = (item.events, item.data);
         self.remove(id);
         Some(told)
@@ -331,7 +360,7 @@ impl Items {
     pub fn wake(&mut self, id: u32) -> bool {
         let Some(item) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         item.idle = 0;
-        if core::mem::replace(&mut item.active, true) {
+        if item.gone || core::mem::replace(&mut item.active, true) {
             return false;
         }
         self.active.push_back(id);
@@ -365,8 +394,12 @@ impl Items {
                 break;
             }
             let Some(id) = self.active.pop_front() else { break };
-            self.active.push_back(id);
             let Some(item) = self.slots[id as usize].as_mut() else { continue };
+            if item.gone {
+                item.active = false;
+                continue;
+            }
+            self.active.push_back(id);
             let (found, now) = item.tell();
             if found == 0 {
                 item.idle = item.idle.saturating_add(1);
@@ -391,7 +424,7 @@ impl Items {
             if item.target == Target::Nested {
                 super::arm(item.fd, &mut look_by);
             }
-            if let Some(s) = item.socket().filter(|_| !item.spent) {
+            if let Some(s) = item.socket().filter(|_| !item.spent && !item.gone) {
                 s.ops().arm(&s, item.events | ALWAYS);
                 if let Some(at) = s.ops().next_look(&s) {
                     look_by = Some(look_by.map_or(at, |b| b.min(at)));
@@ -408,7 +441,8 @@ impl Items {
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
             let by_itself = item.socket().is_some_and(|s| s.ops().next_look(&s).is_some());
-            let stays = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
+            let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
+            let stays = waits && !item.gone;
             item.active = stays;
             stays
         });
@@ -425,11 +459,6 @@ impl Items {
                 told = fds[0].revents as u16 as u32;
             }
             s.ops().answer_bell(&s, told);
-            if s.ops().native_edges(&s) {
-                if let Some(item) = self.slots[id as usize].as_mut() {
-                    item.fresh = true;
-                }
-            }
         }
         self.wake(id);
     }

@@ -49,6 +49,8 @@ pub struct Set {
     looked_ns: AtomicU64,
     /// Looks at the kernel's part in a row that found nothing.
     dry_looks: AtomicU32,
+    /// When the bells were last looked at by a wait that did not sleep.
+    bells_ns: AtomicU64,
 }
 
 /// The kick's mark among the bells.
@@ -101,6 +103,7 @@ impl Set {
             sleepers: AtomicU32::new(0),
             looked_ns: AtomicU64::new(0),
             dry_looks: AtomicU32::new(0),
+            bells_ns: AtomicU64::new(0),
         })
     }
 

@@ -14,6 +14,8 @@ use crate::wait::{self, Deadline};
 /// While sockets of ours keep a program busy, the kernel's own descriptors are looked at this often: a wait that costs a
 /// fraction of a system call must not pay for one each time (figures: every 8 to 32 hits).
 const KERNEL_EVERY_NS: u64 = 5_000;
+/// A loop that never sleeps looks at the bells this often.
+const BELLS_EVERY_NS: u64 = 1_000_000;
 /// Before that, as many looks in a row have to find nothing.
 const DRY_LOOKS: u32 = 4;
 /// Events told by one call at most; a program that asks for more gets them with the next.
@@ -66,6 +68,11 @@ fn gather(
                 return Ok(count);
             }
             set.looked_ns.store(now, Relaxed);
+            if now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS {
+                // A peer that died says so on its anchor only.
+                set.bells_ns.store(now, Relaxed);
+                take_bells(set);
+            }
         }
         if count == told.len() {
             // A full array of ours must not keep the kernel's waiting for ever.

@@ -112,6 +112,12 @@ impl SocketOps for Stream {
         poll::native_events(s, events)
     }
 
+    fn notice(&self, s: &Sock) {
+        if let Some(end) = s.end().filter(|e| close::stands_still(s, e.rx())) {
+            close::notice_death(s, &end);
+        }
+    }
+
     fn next_look(&self, s: &Sock) -> Option<u64> {
         poll::next_look(s)
     }
@@ -126,10 +132,6 @@ impl SocketOps for Stream {
 
     fn answer_bell(&self, s: &Sock, events: u32) {
         poll::answer_bell(s, events);
-    }
-
-    fn native_edges(&self, s: &Sock) -> bool {
-        s.slot.state.load(Acquire) == state::LISTEN
     }
 
     fn edges(&self, s: &Sock) -> (u64, u64) {

@@ -55,9 +55,6 @@ pub fn ready(s: &Sock) -> u32 {
     if end.far().slot.load(Relaxed) == 0 {
         close::never_accepted(s, &end);
     }
-    if close::stands_still(s, rx) {
-        close::notice_death(s, &end);
-    }
     let reset = end.own().was_reset.load(Acquire) != 0;
     let no_more_in = reset || rx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
     let no_more_out = reset || tx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_WR);
@@ -223,7 +220,8 @@ pub fn edges(s: &Sock) -> (u64, u64) {
     let base = s.slot.state.load(Acquire) as u64;
     let error = (s.slot.error.load(Acquire) != 0) as u64;
     let Some(end) = s.end().filter(|_| base == state::ESTABLISHED as u64) else {
-        return (base << 56 | error << 48, 0);
+        let arrivals = if base == state::LISTEN as u64 { s.slot.extra[connect::ARRIVALS].load(Acquire) } else { 0 };
+        return (base << 56 | error << 48 | arrivals & 0xffff_ffff, 0);
     };
     let rx = end.rx();
     let flags = rx.sent.fin.load(Acquire) as u64
