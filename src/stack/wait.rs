@@ -119,27 +119,21 @@ pub fn until(
     if spin(&mut ready) {
         return Ok(());
     }
-    sleep_until(s, armed, limits, mode, interest, ready)
+    sleep_until(&Wait { s, armed, limits, mode, interest }, ready)
 }
 
 #[cold]
-fn sleep_until(
-    s: &Sock,
-    armed: &AtomicU32,
-    limits: Limits,
-    mode: u32,
-    interest: Interest,
-    mut ready: impl FnMut() -> bool,
-) -> Result<()> {
+fn sleep_until(wait: &Wait<'_>, mut ready: impl FnMut() -> bool) -> Result<()> {
+    let s = wait.s;
     let start = kernel::now_ns();
+    let mut first = true;
     let outcome = loop {
-        let slept = interruptible(limits.deadline.is_some(), Some(s), |known| {
-            doze(s, armed, &limits, mode, interest, known, &mut ready)
-        });
+        let slept = interruptible(wait.limits.deadline.is_some(), Some(s), |known| wait.doze(known, first, &mut ready));
+        first = false;
         match slept {
-            Ok(Some(false)) | Ok(None) if Kept::any() => break Err(Errno::MOVED),
-            Ok(Some(false)) | Ok(None) => {}
             Ok(Some(true)) => break Ok(()),
+            Ok(_) if Kept::any() => break Err(Errno::MOVED),
+            Ok(_) => {}
             Err(e) => break Err(e),
         }
     };
@@ -214,97 +208,115 @@ fn wake_others(slot: &Slot) {
     kernel::futex_wake(&slot.wake, u32::MAX >> 1);
 }
 
-/// One sleep, in a critical section. True when it is `ready`.
-fn doze(
-    s: &Sock,
-    armed: &AtomicU32,
-    limits: &Limits,
+/// One wait: who, for what, until when.
+struct Wait<'a> {
+    s: &'a Sock,
+    armed: &'a AtomicU32,
+    limits: Limits,
     mode: u32,
     interest: Interest,
-    known: bool,
-    ready: &mut impl FnMut() -> bool,
-) -> Result<bool> {
-    if !sleepers::stands(s) {
-        // Closed by another thread before this one was known to sleep: as if that had come first.
-        return Err(Errno::EBADF);
-    }
-    let plain = mode & PLAIN != 0;
-    let seats = seats(s.slot);
-    // Bytes on a plain anchor are data, which wakes everybody and stays until it is read.
-    let seat = if plain { Seat::First } else { seats.sit(tid(), |holder| !kernel::thread_exists(holder)) };
-    bell::ask(armed);
-    let outcome = sleep_in(s, seat, limits, mode, interest, known, ready);
-    if !plain && seats.rise(seat) {
-        wake_others(s.slot);
-    }
-    outcome
 }
 
-fn sleep_in(
-    s: &Sock,
-    seat: Seat,
-    limits: &Limits,
-    mode: u32,
-    interest: Interest,
-    known: bool,
-    ready: &mut impl FnMut() -> bool,
-) -> Result<bool> {
-    if ready() {
-        return Ok(true);
+impl Wait<'_> {
+    fn plain(&self) -> bool {
+        self.mode & PLAIN != 0
     }
-    let now = kernel::now_ns();
-    if limits.deadline.is_some_and(|d| d <= now) {
-        return Err(Errno::EAGAIN);
-    }
-    let mut left = [limits.deadline, limits.look_by].into_iter().flatten().min().map(|d| d.saturating_sub(now).max(1));
-    let mut at_most = |ns: u64| left = Some(left.map_or(ns, |l| l.min(ns)));
-    if s.slot.sleepers.load(Acquire) > 0 || s.slot.has(SlotFlags::SHARED) || !known {
-        at_most(SHARED_SLEEP_NS);
-    }
-    if mode & SELF != 0 {
-        at_most(LONELY_SLEEP_NS);
-    }
-    let slept = match seat {
-        Seat::First => on_anchor(s, mode, interest, left),
-        Seat::Other(seen) => {
-            at_most(SHARED_SLEEP_NS);
-            if !seats(s.slot).may_sleep(seat) {
-                return Ok(false);
-            }
-            match sleep::futex(&s.slot.wake, seen, left) {
-                Ok(()) | Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(()),
-                Err(e) => Err(e),
-            }
+
+    /// One sleep, in a critical section. True when it is `ready`. `known`: others of this process can call this thread
+    /// out. `first`: nothing of the time is gone yet.
+    fn doze(&self, known: bool, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
+        if !sleepers::stands(self.s) {
+            // Closed by another thread before this one was known to sleep: as if that had come first.
+            return Err(Errno::EBADF);
         }
-    };
-    match slept {
-        // What came together with the signal counts.
-        Err(Errno::EINTR) if ready() => Ok(true),
-        Err(e) => Err(e),
-        Ok(()) => Ok(ready()),
+        let slot = self.s.slot;
+        // Bytes on a plain anchor are data, which wakes everybody and stays until it is read.
+        let alone = |holder| !kernel::thread_exists(holder);
+        let seat = if self.plain() { Seat::First } else { seats(slot).sit(tid(), alone) };
+        bell::ask(self.armed);
+        let outcome = self.sleep_in(seat, known, first, ready);
+        if !self.plain() && seats(slot).rise(seat) {
+            wake_others(slot);
+        }
+        outcome
     }
-}
 
-/// Sleeps in the first seat.
-fn on_anchor(s: &Sock, mode: u32, interest: Interest, left: Option<u64>) -> Result<()> {
-    let plain = mode & PLAIN != 0;
-    // An anchor that is connected to nobody would be a hang-up at once.
-    let fd = if mode & SELF != 0 { -1 } else { s.fd };
-    let events = if plain && interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
-    let mut fds = [libc::pollfd { fd, events, revents: 0 }];
-    sleep::ppoll(&mut fds, left, None)?;
-    let told = fds[0].revents;
-    if fd >= 0 && !sleepers::stands(s) {
-        // What is told is another file's.
-        return Ok(());
+    fn sleep_in(&self, seat: Seat, known: bool, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
+        if ready() {
+            return Ok(true);
+        }
+        let (slot, limits, now) = (self.s.slot, &self.limits, kernel::now_ns());
+        if limits.deadline.is_some_and(|d| d <= now) {
+            return Err(Errno::EAGAIN);
+        }
+        let mut look_by = limits.look_by.map(|d| d.saturating_sub(now));
+        let mut at_most = |ns: u64| look_by = Some(look_by.map_or(ns, |l| l.min(ns)));
+        if seat != Seat::First || slot.sleepers.load(Acquire) > 0 || slot.has(SlotFlags::SHARED) || !known {
+            at_most(SHARED_SLEEP_NS);
+        }
+        if self.mode & SELF != 0 {
+            at_most(LONELY_SLEEP_NS);
+        }
+        let left = [limits.deadline.map(|d| d - now), look_by].into_iter().flatten().min();
+        let slept = match seat {
+            Seat::First if first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read => {
+                self.on_anchor_timed()
+            }
+            Seat::First => self.on_anchor(left),
+            Seat::Other(_) if !seats(slot).may_sleep(seat) => return Ok(false),
+            Seat::Other(seen) => match sleep::futex(&slot.wake, seen, left) {
+                Ok(()) | Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(false),
+                Err(e) => Err(e),
+            },
+        };
+        match slept {
+            // What came together with the signal counts.
+            Err(Errno::EINTR) if ready() => Ok(true),
+            Ok(arrived) => Ok(arrived || ready()),
+            Err(e) => Err(e),
+        }
     }
-    if told & libc::POLLIN != 0 && !plain {
-        rung(s);
+
+    /// Sleeps in the first seat. True: bytes arrived that nobody counted (plain, from a program without the library).
+    fn on_anchor(&self, left: Option<u64>) -> Result<bool> {
+        // An anchor that is connected to nobody would be a hang-up at once.
+        let fd = if self.mode & SELF != 0 { -1 } else { self.s.fd };
+        let events = if self.plain() && self.interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
+        let mut fds = [libc::pollfd { fd, events, revents: 0 }];
+        sleep::ppoll(&mut fds, left, None)?;
+        Ok(self.told(fds[0].revents))
     }
-    if told & (libc::POLLHUP | libc::POLLERR) != 0 {
-        s.hung_up();
+
+    /// As [`Wait::on_anchor`] for the whole of the socket's timeout, which the anchor has too. A sleep in recv is one
+    /// that the kernel does not go on with after a stop (signal(7)).
+    fn on_anchor_timed(&self) -> Result<bool> {
+        match sleep::peek(self.s.fd) {
+            // Bytes, or an end: poll tells which.
+            Ok(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+            Err(Errno::EINTR) => Err(Errno::EINTR),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+        }
     }
-    Ok(())
+
+    /// The anchor told of these events.
+    fn told(&self, events: i16) -> bool {
+        if self.mode & SELF == 0 && !sleepers::stands(self.s) {
+            // What is told is another file's.
+            return false;
+        }
+        if events & (libc::POLLHUP | libc::POLLERR) != 0 {
+            self.s.hung_up();
+        }
+        if events & libc::POLLIN == 0 {
+            return false;
+        }
+        if self.plain() {
+            return kernel::recv(self.s.fd, &mut [0], libc::MSG_PEEK | libc::MSG_DONTWAIT) == Ok(1);
+        }
+        rung(self.s);
+        false
+    }
 }
 
 /// The bell rang: takes its bytes and tells whoever else sleeps on the socket.

@@ -130,6 +130,14 @@ pub fn futex(word: &AtomicU32, expected: u32, timeout_ns: Option<u64>) -> Result
     unsafe { call(Sysno::futex, args) }.map(drop)
 }
 
+/// recvfrom(2) of one byte that stays where it is, for as long as the socket's timeout says.
+pub fn peek(fd: i32) -> Result<usize> {
+    let mut byte = [0u8; 1];
+    let args = [fd as usize, byte.as_mut_ptr() as usize, 1, libc::MSG_PEEK as usize, 0, 0];
+    // SAFETY: the buffer is writable.
+    unsafe { call(Sysno::recvfrom, args) }
+}
+
 /// accept4(2): the new descriptor and the encoded address of the peer.
 pub fn accept4(fd: i32, flags: i32) -> Result<(i32, [u8; 128], usize)> {
     let mut address = [0u8; 128];

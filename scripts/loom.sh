@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Checks the sleep protocol (src/stack/bell.rs) against every order of its steps that loom finds: a reader and its writer,
+# a reader and a writer on one socket, two readers, and a close under sleepers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# A target directory of its own: the flag concerns every crate.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
+RUSTFLAGS="--cfg loom ${RUSTFLAGS-}" exec cargo test --release --package sockhop --lib loom "$@"
