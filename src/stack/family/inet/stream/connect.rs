@@ -212,6 +212,9 @@ pub fn tag(number: u32, conn: &Conn) -> u64 {
     (number as u64 + 1) << 32 | conn.generation.load(Relaxed) as u64
 }
 
+/// The word of a listener's `Slot::extra` that counts connections on their way into its queue.
+pub const ARRIVALS: usize = 29;
+
 /// Connects the anchor to the listener's, sleeping until there is room (`sleeps`) as long as its send timeout says. EAGAIN
 /// when its queue is full.
 fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result<()> {
@@ -220,6 +223,8 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             options::inherit::write_down(listener, s.slot, tag(conn, shared));
         }
     }
+    // Before the connection is in the queue: who watches it for edges must not see the one without the other.
+    listener.extra[ARRIVALS].fetch_add(1, AcqRel);
     let outcome = network::with_path(number, listener, |address| match sleeps {
         false => kernel::connect(s.fd, address),
         true => connect_anchor(s, address),
