@@ -13,7 +13,8 @@ const PRELOAD: &[u8] = b"LD_PRELOAD=";
 type Strings = *const *const c_char;
 
 struct Kept {
-    /// "NAME=value", as they were when this program started.
+    /// "NAME=value", as they were when this program started; those with two underscores
+    /// mean one process alone.
     variables: Vec<CString>,
     /// How LD_PRELOAD names this library.
     library: Vec<u8>,
@@ -40,7 +41,7 @@ pub fn remember(library: &CStr) {
                 kept.library = ours.to_vec();
                 kept.variables.extend(CString::new([PRELOAD, ours].concat()));
             }
-        } else if entry.starts_with(b"SOCKHOP_") {
+        } else if entry.starts_with(b"SOCKHOP_") && !entry.starts_with(b"SOCKHOP__") {
             kept.variables.extend(CString::new(entry));
         }
     }

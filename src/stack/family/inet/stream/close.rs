@@ -278,10 +278,16 @@ pub fn hung_up(s: &Sock) {
         let first = if tx.sent.fin.load(Acquire) != 0 { Some(s.slot) } else { s.arena.slot(slot.wrapping_sub(1)) };
         first.into_iter().for_each(|slot| keep_name(s.arena, slot));
     }
-    if let Some(far) = s.arena.slot(slot.wrapping_sub(1)).filter(|f| f.in_use()) {
-        crate::socket::unbind(s.arena, slot - 1, far);
-        far.set_conn(None);
-        far.give(s.arena, slot - 1);
+    let side = end.opposite().side;
+    if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
+        // Whoever sweeps meanwhile holds the lock of the names, too: a slot is put away by one of us.
+        let names = Names::lock(s.arena);
+        if far.in_use() && far.conn() == Some((number, side)) {
+            names.remove(slot - 1);
+            network::drop_path(slot - 1, far);
+            far.set_conn(None);
+            far.give(s.arena, slot - 1);
+        }
     }
     end.conn.release(s.arena, number);
 }
