@@ -18,6 +18,6 @@ pub use arena::{layout_id, Arena, Header, BUCKETS};
 pub use chunk::{Chunk, CLASS_SIZES, NO_CHUNK};
 pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{set_forked, tid, Locked, ShmLock};
-pub use queue::{Found, Payload, Push, Queue, Record, Span};
+pub use queue::{Found, Packed, Payload, Push, Queue, Record, Span};
 pub use ring::{Corrupt, Take, MAX_BUFFERED};
 pub use slot::{Slot, SlotFlags, OPTION_WORDS};

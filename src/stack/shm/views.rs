@@ -158,6 +158,11 @@ impl<'a> Buffers<'a> {
         done
     }
 
+    /// Back to the start of the list.
+    pub fn restart(&mut self) {
+        *self = Buffers::new(self.list);
+    }
+
     /// Copies from the buffers into a slice of ours; gives how many bytes came before the end or a bad address.
     pub fn take_slice(&mut self, into: &mut [u8]) -> usize {
         // SAFETY: a slice is writable.

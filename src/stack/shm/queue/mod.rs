@@ -5,9 +5,12 @@
 //! position is a cell's number together with a unit's; the tail's is where the next datagram goes. A producer claims the
 //! cell at the tail by exchanging its word for one that names the claimant and how many units it takes, and that exchange
 //! alone is the reservation: whoever finds the cell claimed can move the tail on. It then copies and publishes. A consumer
-//! claims a published cell the same way, so each datagram is taken once. Claims of threads that no longer exist are
-//! passed over. A word carries the lap, so no word is mistaken for one of another round; laps start at a number that no
-//! other queue in the same memory began with, so a producer that still believes in a queue long gone cannot claim there.
+//! copies the first datagram out and moves the head over it; if somebody else did so meanwhile, what it copied counts for
+//! nothing. Where the first datagram is still being written, consumers walk past it: then each claims the cell that it
+//! takes, and the head is marked so that nobody uses the short way. Claims of threads that no longer exist are given up.
+//!
+//! A word carries the lap, so no word is mistaken for one of another round; laps start at a number that no other queue in
+//! the same memory began with, so a producer that still believes in a queue long gone cannot claim there.
 //!
 //! A queue that is full goes on in another chunk: its last cell then names it.
 #![allow(unsafe_code)]
@@ -24,7 +27,7 @@ use super::arena::Arena;
 use super::chunk::Chunk;
 
 pub use push::Push;
-pub use record::{Payload, Record, Span};
+pub use record::{Packed, Payload, Record, Span};
 pub use take::Found;
 
 /// Payload is handed out in units of this many bytes.
@@ -51,6 +54,9 @@ const TID_AT: u32 = 14;
 const TID: u64 = 0x3f_ffff;
 const LAP_AT: u32 = 36;
 const LAP: u64 = 0xfff_ffff;
+
+/// In the head's position: consumers claim cells, since they take them out of order.
+const SCATTERED: u64 = 1 << 63;
 
 /// A datagram's cell: the word that says whose it is, and what is told with the datagram.
 #[repr(C, align(64))]
@@ -83,6 +89,11 @@ pub struct Queue {
     cells: u32,
     units: u32,
 }
+
+// SAFETY: what `base` leads to is atomics, and bytes that the cells hand to one user at a time; it is mapped for ever.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
 
 impl Queue {
     /// A new, empty queue in a chunk of a class. None when memory is out.
@@ -162,7 +173,7 @@ impl Queue {
 
     #[inline]
     fn unpack(&self, position: u64) -> Place {
-        let unit = (position >> 32) as u32;
+        let unit = (position >> 32) as u32 & !(1 << 31);
         (position as u32, if unit < 2 * self.units { unit } else { unit % (2 * self.units) })
     }
 

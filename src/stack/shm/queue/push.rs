@@ -1,14 +1,17 @@
 //! The producers' side: claim, copy, publish; and the end of a chunk.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::Ordering::*;
+use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    charge, next_in, pack, units_in, units_of, Queue, Record, Span, CLAIMED, DONE, END, FULL, LAP_AT, MAX_ATTEMPTS,
-    STATE, TID, TID_AT, UNIT, UNITS_AT,
+    charge, next_in, pack, units_in, units_of, Packed, Place, Queue, Span, CLAIMED, DONE, END, FULL, LAP_AT,
+    MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNIT, UNITS_AT,
 };
 use crate::shm::chunk::NO_CHUNK;
 use crate::shm::lock::tid;
+
+/// How many cells and units ahead are fetched.
+const AHEAD: u32 = 3;
 
 /// How a push ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,17 +31,17 @@ pub enum Push {
 }
 
 impl Queue {
-    /// Puts a datagram of `record.length` bytes at the end. `budget` is how much may be charged here, `valid` says whether
+    /// Puts a datagram of `record.length()` bytes at the end. `budget` is how much may be charged here, `valid` says whether
     /// the chunk still is the receiver's, and `fill` writes the payload, piece by piece, and says how much it wrote.
     #[inline]
     pub fn push(
         &self,
-        record: &Record,
+        record: &Packed,
         budget: u64,
         valid: impl Fn() -> bool,
         fill: impl FnMut(Span) -> usize,
     ) -> Push {
-        let length = record.length as usize;
+        let length = record.length();
         let need = units_of(length);
         let ends = self.ends();
         for _ in 0..MAX_ATTEMPTS {
@@ -71,35 +74,40 @@ impl Queue {
             if cell.word.compare_exchange(word, claim, AcqRel, Relaxed).is_err() {
                 continue;
             }
-            let next = self.after(place, need);
-            let _ = ends.tail.compare_exchange(tail, pack(next), AcqRel, Relaxed);
-            for (to, value) in cell.meta.iter().zip(record.to_words()) {
+            for (to, value) in cell.meta.iter().zip(record.0) {
                 to.store(value, Relaxed);
             }
             let written = self.payload(place.1, length).each(0, length, fill);
             let whole = written == length;
-            let published = claim - CLAIMED + if whole { FULL } else { DONE };
-            // Sequentially consistent, as the look at the receiver's armed word is that follows. It fails when somebody
-            // took this thread for dead; then the datagram is lost.
-            let _ = cell.word.compare_exchange(claim, published, SeqCst, Relaxed);
-            self.fetch_for_writing(next.0);
+            cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
+            let next = self.after(place, need);
+            let _ = ends.tail.compare_exchange(tail, pack(next), SeqCst, Relaxed);
+            // What was published must be seen by whoever sets the receiver's armed word before that is looked at. The
+            // exchange above does it where it is a full barrier.
+            if cfg!(not(target_arch = "x86_64")) {
+                fence(SeqCst);
+            }
+            self.fetch_for_writing(next);
             return if whole { Push::Done } else { Push::Fault };
         }
         Push::Full
     }
 
-    /// Has the next datagram's cell brought here while the program does something else.
+    /// Has the cells and bytes of datagrams to come brought here while the program does something else: a consumer read
+    /// them last.
     #[inline]
-    fn fetch_for_writing(&self, number: u32) {
-        let cell = self.cell(number);
+    fn fetch_for_writing(&self, next: Place) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a hint about memory that is mapped.
         unsafe {
             use core::arch::x86_64::{_mm_prefetch, _MM_HINT_ET0};
+            let cell = self.cell(next.0.wrapping_add(AHEAD));
+            let bytes = self.payload(self.after(next, AHEAD).1, UNIT);
             _mm_prefetch::<_MM_HINT_ET0>(core::ptr::from_ref(cell).cast::<i8>());
+            _mm_prefetch::<_MM_HINT_ET0>(bytes.start().cast::<i8>());
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = cell;
+        let _ = next;
     }
 
     /// Moves the tail over a cell that was claimed.
@@ -135,7 +143,9 @@ impl Queue {
     /// Is what keeps the queue full a datagram that somebody is still at work on? Claims of the dead are given up first.
     #[cold]
     pub fn stuck(&self) -> bool {
-        self.heal() && self.readable() == Ok(false)
+        let (number, _) = self.unpack(self.ends().head.load(Acquire));
+        let first = self.cell(number).word.load(Acquire) & STATE;
+        matches!(first, CLAIMED | TAKEN) && self.heal() && self.readable() == Ok(false)
     }
 
     /// The chunk that the queue goes on in.

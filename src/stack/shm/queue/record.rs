@@ -30,13 +30,78 @@ pub struct Record {
     pub segment: u16,
 }
 
-/// The bits that hold a length.
+/// A record as the words that stand in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed(pub(super) [u64; 7]);
+
+/// The bits that hold a length, and where.
 const LENGTH: u64 = 0x1_ffff;
+const LENGTH_AT: u32 = 32;
+
+impl Packed {
+    /// No addresses, no payload.
+    pub const EMPTY: Packed = Packed([0; 7]);
+
+    /// The same for a payload of another length.
+    #[inline]
+    pub fn with_length(mut self, length: usize) -> Packed {
+        self.0[5] = self.0[5] & !(LENGTH << LENGTH_AT) | (length as u64 & LENGTH) << LENGTH_AT;
+        self
+    }
+
+    /// The payload's length.
+    #[inline]
+    pub fn length(&self) -> usize {
+        (self.0[5] >> LENGTH_AT & LENGTH) as usize
+    }
+
+    /// Where it came from.
+    #[inline]
+    pub fn source(&self) -> (u128, u16) {
+        ((self.0[0] as u128) << 64 | self.0[1] as u128, self.0[5] as u16)
+    }
+
+    /// Where it was sent to.
+    #[inline]
+    pub fn destination(&self) -> u128 {
+        (self.0[2] as u128) << 64 | self.0[3] as u128
+    }
+
+    /// The time of delivery.
+    #[inline]
+    pub fn time_ns(&self) -> u64 {
+        self.0[4]
+    }
+
+    /// The flags.
+    #[inline]
+    pub fn flags(&self) -> u16 {
+        (self.0[6] >> 16) as u16
+    }
+
+    /// All of it.
+    pub fn unpack(&self) -> Record {
+        let w = &self.0;
+        Record {
+            source: self.source().0,
+            destination: self.destination(),
+            time_ns: w[4],
+            source_port: w[5] as u16,
+            tos: (w[5] >> 16) as u8,
+            ttl: (w[5] >> 24) as u8,
+            length: self.length() as u32,
+            drops: ((w[5] >> 49) as u32) << 16 | w[6] as u16 as u32,
+            flags: self.flags(),
+            segment: (w[6] >> 32) as u16,
+            port: (w[6] >> 48) as u16,
+        }
+    }
+}
 
 impl Record {
-    #[inline]
-    pub(super) fn to_words(self) -> [u64; 7] {
-        [
+    /// As the words that stand in a cell.
+    pub fn pack(&self) -> Packed {
+        Packed([
             (self.source >> 64) as u64,
             self.source as u64,
             (self.destination >> 64) as u64,
@@ -45,30 +110,13 @@ impl Record {
             self.source_port as u64
                 | (self.tos as u64) << 16
                 | (self.ttl as u64) << 24
-                | (self.length as u64 & LENGTH) << 32
+                | (self.length as u64 & LENGTH) << LENGTH_AT
                 | (self.drops as u64 >> 16) << 49,
             self.drops as u64 & 0xffff
                 | (self.flags as u64) << 16
                 | (self.segment as u64) << 32
                 | (self.port as u64) << 48,
-        ]
-    }
-
-    #[inline]
-    pub(super) fn from_words(w: [u64; 7]) -> Record {
-        Record {
-            source: (w[0] as u128) << 64 | w[1] as u128,
-            destination: (w[2] as u128) << 64 | w[3] as u128,
-            time_ns: w[4],
-            source_port: w[5] as u16,
-            tos: (w[5] >> 16) as u8,
-            ttl: (w[5] >> 24) as u8,
-            length: (w[5] >> 32 & LENGTH) as u32,
-            drops: ((w[5] >> 49) as u32) << 16 | w[6] as u16 as u32,
-            flags: (w[6] >> 16) as u16,
-            segment: (w[6] >> 32) as u16,
-            port: (w[6] >> 48) as u16,
-        }
+        ])
     }
 }
 
@@ -151,6 +199,12 @@ impl Payload {
         Payload { ring, size, at, length: length.min(size) }
     }
 
+    /// Where the bytes start: for hints only.
+    #[inline]
+    pub(super) fn start(&self) -> *const u8 {
+        self.ring.wrapping_add(self.at)
+    }
+
     /// The length.
     #[inline]
     pub fn len(&self) -> usize {
@@ -163,18 +217,22 @@ impl Payload {
     }
 
     /// Hands the bytes from `offset` on, at most `n`, to `piece`, in up to two pieces; it says how many it took of each.
-    #[inline]
+    #[inline(always)]
     pub fn each(&self, offset: usize, n: usize, mut piece: impl FnMut(Span) -> usize) -> usize {
         let n = n.min(self.length.saturating_sub(offset));
         let start = self.at + offset.min(self.length);
-        let at = if start < self.size { start } else { start - self.size };
-        let first = n.min(self.size - at);
-        // SAFETY: `at` lies inside the ring.
-        let took = piece(Span { at: unsafe { self.ring.add(at) }, length: first });
-        if took < first || first == n {
-            return took;
+        let mut at = if start < self.size { start } else { start - self.size };
+        let mut done = 0;
+        loop {
+            let length = (n - done).min(self.size - at);
+            // SAFETY: `at` lies inside the ring.
+            let took = piece(Span { at: unsafe { self.ring.add(at) }, length });
+            done += took.min(length);
+            if took < length || done == n {
+                return done;
+            }
+            at = 0;
         }
-        took + piece(Span { at: self.ring, length: n - first })
     }
 
     /// Copies bytes from `offset` on into memory of ours; gives how many.

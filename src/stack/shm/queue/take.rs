@@ -1,10 +1,11 @@
 //! The consumers' side: take or look at the first datagram, and tidying up after the dead.
+#![allow(unsafe_code)]
 
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    next_in, pack, units_in, Cell, Payload, Place, Queue, Record, CLAIMED, DONE, END, FULL, LAP_AT, MAX_ATTEMPTS, STATE,
-    TAKEN, TID, TID_AT, UNIT,
+    next_in, pack, units_in, Cell, Packed, Payload, Place, Queue, CLAIMED, DONE, END, FULL, LAP_AT, MAX_ATTEMPTS,
+    SCATTERED, STATE, TAKEN, TID, TID_AT, UNIT,
 };
 use crate::kernel;
 use crate::shm::lock::tid;
@@ -25,6 +26,12 @@ pub enum Found<R> {
     },
 }
 
+/// The word of a published cell, claimed by this thread.
+#[inline]
+fn claimed_by_me(word: u64) -> u64 {
+    word & !(STATE | TID << TID_AT) | (tid() as u64 & TID) << TID_AT | TAKEN
+}
+
 /// What a step of a walk says.
 enum Step<R> {
     On,
@@ -34,8 +41,8 @@ enum Step<R> {
 impl Queue {
     /// Walks from the head over what was put in, giving each cell, its word and its place.
     #[inline]
-    fn walk<R>(&self, mut visit: impl FnMut(&'static Cell, u64, Place) -> Step<R>) -> Option<R> {
-        let mut at = self.unpack(self.ends().head.load(Acquire));
+    fn walk<R>(&self, head: u64, mut visit: impl FnMut(&'static Cell, u64, Place) -> Step<R>) -> Option<R> {
+        let mut at = self.unpack(head);
         for _ in 0..self.cells {
             let cell = self.cell(at.0);
             let word = cell.word.load(Acquire);
@@ -53,44 +60,120 @@ impl Queue {
         None
     }
 
-    /// Moves the head over what is done with.
     #[inline]
+    fn head(&self) -> u64 {
+        self.ends().head.load(Acquire)
+    }
+
+    /// Moves the head over what is done with, and takes its mark away once there is nothing to take out of order.
     fn settle(&self) {
-        let ends = self.ends();
         for _ in 0..=self.cells {
-            let head = ends.head.load(Acquire);
+            let head = self.head();
             let place = self.unpack(head);
             let word = self.cell(place.0).word.load(Acquire);
-            if word >> LAP_AT != self.lap(place.0) || word & STATE != DONE {
+            let next = if word >> LAP_AT != self.lap(place.0) {
+                if head & SCATTERED == 0 {
+                    return;
+                }
+                // Empty: every claim was let go of.
+                head & !SCATTERED
+            } else if word & STATE == DONE {
+                pack(self.after(place, units_in(word))) | head & SCATTERED
+            } else {
                 return;
-            }
-            let next = self.after(place, units_in(word));
-            let _ = ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed);
+            };
+            let _ = self.ends().head.compare_exchange(head, next, AcqRel, Relaxed);
         }
     }
 
     #[inline]
-    fn record(&self, cell: &Cell, word: u64) -> Record {
-        let mut words = [0; 7];
-        words.iter_mut().zip(&cell.meta).for_each(|(w, m)| *w = m.load(Relaxed));
-        let mut record = Record::from_words(words);
-        record.length = record.length.min(units_in(word).min(self.units) * UNIT as u32);
+    fn record(&self, cell: &Cell, word: u64) -> Packed {
+        let mut record = Packed::EMPTY;
+        record.0.iter_mut().zip(&cell.meta).for_each(|(w, m)| *w = m.load(Relaxed));
+        let most = units_in(word).min(self.units) as usize * UNIT;
+        if record.length() > most {
+            return record.with_length(most);
+        }
         record
+    }
+
+    /// Hands the first datagram to `make` and takes it out. `make` is asked again when somebody else took it meanwhile.
+    /// `more`: others probably follow, and are fetched ahead.
+    #[inline]
+    pub fn take(&self, more: bool, mut make: impl FnMut(&Packed, &Payload)) -> Found<()> {
+        let ends = self.ends();
+        for _ in 0..MAX_ATTEMPTS {
+            let head = ends.head.load(Acquire);
+            let place = self.unpack(head);
+            let cell = self.cell(place.0);
+            let word = cell.word.load(Acquire);
+            let empty = word >> LAP_AT != self.lap(place.0);
+            if empty || word & STATE != FULL || head & SCATTERED != 0 {
+                if empty && head & SCATTERED == 0 {
+                    return Found::Nothing;
+                }
+                if !empty && word & STATE == DONE {
+                    self.settle();
+                    continue;
+                }
+                break;
+            }
+            let record = self.record(cell, word);
+            make(&record, &self.payload(place.1, record.length()));
+            let next = self.after(place, units_in(word));
+            if more {
+                self.fetch_for_reading(next);
+            }
+            // Nobody writes there before the head has moved: if it is where it was, the copy is good.
+            if ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed).is_ok() {
+                return Found::Got(());
+            }
+        }
+        self.pop(false, |_| true, make)
+    }
+
+    /// Has what follows brought here.
+    #[inline]
+    fn fetch_for_reading(&self, next: Place) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint about memory that is mapped.
+        unsafe {
+            use core::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+            for ahead in 0..3 {
+                let cell = self.cell(next.0.wrapping_add(ahead));
+                _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(cell).cast::<i8>());
+                let bytes = self.payload(self.after(next, ahead).1, UNIT);
+                _mm_prefetch::<_MM_HINT_T0>(bytes.start().cast::<i8>());
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = next;
+    }
+
+    /// Has consumers claim what they take, since something in front of it cannot be taken yet. False: the head is not
+    /// where it was, so that what was seen behind it may be taken already. The mark goes only when the queue is empty.
+    fn scatter(&self, head: u64) -> bool {
+        let now = self.head();
+        if (now ^ head) & !SCATTERED != 0 {
+            return false;
+        }
+        now & SCATTERED != 0 || self.ends().head.compare_exchange(now, now | SCATTERED, AcqRel, Relaxed).is_ok()
     }
 
     /// Hands the first datagram that `choose` wants to `make`, and takes it out unless it is only to be looked at.
     /// `make` may be asked again when somebody else took what was looked at.
-    #[inline]
-    pub fn pop<R>(
+    #[inline(never)]
+    pub fn pop(
         &self,
         peek: bool,
-        mut choose: impl FnMut(&Record) -> bool,
-        mut make: impl FnMut(&Record, &Payload) -> R,
-    ) -> Found<R> {
+        mut choose: impl FnMut(&Packed) -> bool,
+        mut make: impl FnMut(&Packed, &Payload),
+    ) -> Found<()> {
         for _ in 0..MAX_ATTEMPTS {
             let mut pending = false;
             let mut again = false;
-            let found = self.walk(|cell, word, place| {
+            let head = self.ends().head.load(Acquire);
+            let found = self.walk(head, |cell, word, place| {
                 match word & STATE {
                     FULL => {}
                     END => return Step::Stop(Found::Moved { next: next_in(word), empty: !pending }),
@@ -105,21 +188,21 @@ impl Queue {
                     pending = true;
                     return Step::On;
                 }
-                let payload = self.payload(place.1, record.length as usize);
                 if peek {
-                    let made = make(&record, &payload);
+                    make(&record, &self.payload(place.1, record.length()));
                     fence(Acquire);
-                    again = cell.word.load(Relaxed) != word;
-                    return Step::Stop(Found::Got(made));
+                    // What was seen is good as long as the head did not pass it, and nobody claimed it.
+                    again = cell.word.load(Relaxed) != word || (self.head() ^ head) & !SCATTERED != 0;
+                    return Step::Stop(Found::Got(()));
                 }
-                let mine = word & !(STATE | TID << TID_AT) | (tid() as u64 & TID) << TID_AT | TAKEN;
-                if cell.word.compare_exchange(word, mine, AcqRel, Relaxed).is_err() {
+                let mine = claimed_by_me(word);
+                if !self.scatter(head) || cell.word.compare_exchange(word, mine, AcqRel, Relaxed).is_err() {
                     again = true;
                     return Step::Stop(Found::Nothing);
                 }
-                let made = make(&record, &payload);
+                make(&record, &self.payload(place.1, record.length()));
                 cell.word.store(mine - TAKEN + DONE, Release);
-                Step::Stop(Found::Got(made))
+                Step::Stop(Found::Got(()))
             });
             if again {
                 continue;
@@ -133,8 +216,8 @@ impl Queue {
     }
 
     /// Marks the datagrams from the first on, as long as `which` says yes, in their flags.
-    pub fn mark(&self, flag: u16, mut which: impl FnMut(&Record) -> bool) {
-        self.walk(|cell, word, _| {
+    pub fn mark(&self, flag: u16, mut which: impl FnMut(&Packed) -> bool) {
+        self.walk(self.head(), |cell, word, _| {
             if word & STATE != FULL {
                 return Step::On;
             }
@@ -147,11 +230,11 @@ impl Queue {
     }
 
     /// Looks at every datagram, the first ones first.
-    pub fn each(&self, mut look: impl FnMut(&Record, &Payload)) {
-        self.walk(|cell, word, place| {
+    pub fn each(&self, mut look: impl FnMut(&Packed, &Payload)) {
+        self.walk(self.head(), |cell, word, place| {
             if word & STATE == FULL {
                 let record = self.record(cell, word);
-                look(&record, &self.payload(place.1, record.length as usize));
+                look(&record, &self.payload(place.1, record.length()));
             }
             Step::<()>::On
         });
@@ -160,7 +243,7 @@ impl Queue {
     /// Is there a datagram to take? An error names the chunk that the queue goes on in.
     #[inline]
     pub fn readable(&self) -> Result<bool, u32> {
-        self.walk(|_, word, _| match word & STATE {
+        self.walk(self.head(), |_, word, _| match word & STATE {
             FULL => Step::Stop(Ok(true)),
             END => Step::Stop(Err(next_in(word))),
             _ => Step::On,
@@ -172,7 +255,7 @@ impl Queue {
     pub fn heal(&self) -> bool {
         let me = tid() as u64 & TID;
         let mut others = false;
-        self.walk(|cell, word, _| {
+        self.walk(self.head(), |cell, word, _| {
             let holder = word >> TID_AT & TID;
             if matches!(word & STATE, CLAIMED | TAKEN) && holder != me {
                 if kernel::thread_exists(holder as u32) {
@@ -191,7 +274,7 @@ impl Queue {
     pub fn clear(&self) -> bool {
         for round in 0..64 {
             let mut busy = false;
-            self.walk(|cell, word, _| {
+            self.walk(self.head(), |cell, word, _| {
                 if word & STATE == FULL {
                     let _ = cell.word.compare_exchange(word, word & !STATE | DONE, AcqRel, Relaxed);
                 }
@@ -199,6 +282,8 @@ impl Queue {
                 Step::<()>::On
             });
             if !busy || !self.heal() {
+                // Whoever is still copying out of it finds that the head is not where it was.
+                self.ends().head.store(u64::MAX, Release);
                 return true;
             }
             if round < 32 {

@@ -6,61 +6,100 @@
 use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 
-use super::lookup::Packet;
 use super::place::CHANGES;
-use super::source::{Path, Reach};
+use crate::shm::Packed;
 use crate::socket::Sock;
 
 const ENTRIES: usize = 4;
 
+/// Four words for an address, as long ones as there are.
+type Key = [u64; 4];
+
 /// A destination, and who is there.
+struct Entry {
+    sender: Cell<u64>,
+    changes: Cell<u64>,
+    to: [Cell<u64>; 4],
+    port: Cell<u16>,
+    port_changes: Cell<u32>,
+    hit: Cell<Hit>,
+}
+
+/// Who gets a datagram, and what is told with it.
 #[derive(Clone, Copy)]
-pub struct Entry {
-    sender: u32,
-    sender_generation: u32,
-    sender_changes: u64,
-    to: [u8; 28],
-    to_length: u8,
-    port_changes: u32,
+pub struct Hit {
     /// The receiver's slot.
     pub target: u32,
     /// Its life.
     pub generation: u32,
-    /// The way there.
-    pub path: Path,
+    /// The longest datagram.
+    pub longest: u32,
+    /// The record, but for the length.
+    pub record: Packed,
 }
 
-const NOWHERE: Path = Path {
-    packet: Packet { source: 0, source_port: 0, destination: 0, port: 0, interface: 0 },
-    reach: Reach::One,
-    connected: false,
-    tos: 0,
-    ttl: 0,
-};
+const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY };
 
-const EMPTY: Entry = Entry {
-    sender: u32::MAX,
-    sender_generation: 0,
-    sender_changes: 0,
-    to: [0; 28],
-    to_length: 0,
-    port_changes: 0,
-    target: u32::MAX,
-    generation: 0,
-    path: NOWHERE,
-};
+/// What a thread remembers.
+struct Memory {
+    /// Waits for a datagram since the last one was sent.
+    waits: Cell<u32>,
+    entries: [Entry; ENTRIES],
+}
 
 thread_local! {
-    static ENTRY: [Cell<Entry>; ENTRIES] = const { [const { Cell::new(EMPTY) }; ENTRIES] };
+    static MEMORY: Memory = const {
+        Memory {
+            waits: Cell::new(0),
+            entries: [const {
+                Entry {
+                    sender: Cell::new(u64::MAX),
+                    changes: Cell::new(0),
+                    to: [const { Cell::new(0) }; 4],
+                    port: Cell::new(0),
+                    port_changes: Cell::new(0),
+                    hit: Cell::new(NOBODY),
+                }
+            }; ENTRIES],
+        }
+    };
+}
+
+/// A thread that waited this often without sending is at the end of a one-way stream.
+const ONE_WAY: u32 = 16;
+
+/// Is this thread at the end of a one-way stream of datagrams?
+#[inline]
+pub fn one_way() -> bool {
+    MEMORY.try_with(|m| m.waits.get() > ONE_WAY).unwrap_or(false)
+}
+
+/// This thread waits for a datagram.
+pub fn waits() {
+    let _ = MEMORY.try_with(|m| m.waits.set(m.waits.get().saturating_add(1)));
+}
+
+/// The address as words, with its length in the last. None: one of an odd length, which is not remembered.
+#[inline]
+fn key(to: &[u8]) -> Option<Key> {
+    let word = |at: usize| -> u64 { to.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes) };
+    match to.len() {
+        0 => Some([0; 4]),
+        16 => Some([word(0), word(8), 0, 16]),
+        28 => Some([word(0), word(8), word(16), 28 | (word(20) >> 32) << 32]),
+        _ => None,
+    }
 }
 
 #[inline]
-fn place(s: &Sock, to: &[u8]) -> usize {
-    let spread = match to {
-        [_, _, _, port, ..] => *port as usize ^ to.get(7).map_or(0, |b| *b as usize),
-        _ => 0,
-    };
-    (s.number as usize ^ spread) % ENTRIES
+fn place(s: &Sock, key: &Key) -> usize {
+    // A port and the last byte of an address lie in the upper half of the first word.
+    (s.number as usize ^ (key[0] >> 24) as usize ^ (key[0] >> 56) as usize) % ENTRIES
+}
+
+#[inline]
+fn life(s: &Sock) -> u64 {
+    s.number as u64 | (s.slot.generation.load(Relaxed) as u64) << 32
 }
 
 /// How often anything changed on a port: what a lookup that begins now must remember.
@@ -70,34 +109,31 @@ pub fn port_changes(s: &Sock, port: u16) -> u32 {
 
 /// The destination `to`, encoded, of a datagram that `s` sends; empty for its peer.
 #[inline]
-pub fn find(s: &Sock, to: &[u8]) -> Option<Entry> {
-    let entry = ENTRY.try_with(|e| e[place(s, to)].get()).ok()?;
-    let counts = entry.sender == s.number
-        && entry.to_length as usize == to.len()
-        && entry.to[..to.len().min(28)] == *to
-        && entry.sender_changes == s.slot.extra[CHANGES].load(Acquire)
-        && entry.sender_generation == s.slot.generation.load(Relaxed)
-        && entry.port_changes == s.arena.header().name_changes(entry.path.packet.port);
-    counts.then_some(entry)
+pub fn find(s: &Sock, to: &[u8]) -> Option<Hit> {
+    let key = key(to)?;
+    MEMORY
+        .try_with(|memory| {
+            memory.waits.set(0);
+            let entry = &memory.entries[place(s, &key)];
+            let counts = entry.sender.get() == life(s)
+                && entry.to.iter().zip(key).all(|(mine, given)| mine.get() == given)
+                && entry.changes.get() == s.slot.extra[CHANGES].load(Acquire)
+                && entry.port_changes.get() == s.arena.header().name_changes(entry.port.get());
+            counts.then(|| entry.hit.get())
+        })
+        .ok()?
 }
 
-/// Remembers where a destination led. `port_changes` was read before it was looked up.
-pub fn keep(s: &Sock, to: &[u8], changes: u64, port_changes: u32, target: u32, generation: u32, path: Path) {
-    if to.len() > 28 {
-        return;
-    }
-    let mut bytes = [0; 28];
-    bytes[..to.len()].copy_from_slice(to);
-    let entry = Entry {
-        sender: s.number,
-        sender_generation: s.slot.generation.load(Relaxed),
-        sender_changes: changes,
-        to: bytes,
-        to_length: to.len() as u8,
-        port_changes,
-        target,
-        generation,
-        path,
-    };
-    let _ = ENTRY.try_with(|e| e[place(s, to)].set(entry));
+/// Remembers where a destination led. The numbers of changes were read before it was looked up.
+pub fn keep(s: &Sock, to: &[u8], changes: u64, port: u16, port_changes: u32, hit: Hit) {
+    let Some(key) = key(to) else { return };
+    let _ = MEMORY.try_with(|memory| {
+        let entry = &memory.entries[place(s, &key)];
+        entry.sender.set(life(s));
+        entry.changes.set(changes);
+        entry.to.iter().zip(key).for_each(|(mine, given)| mine.set(given));
+        entry.port.set(port);
+        entry.port_changes.set(port_changes);
+        entry.hit.set(hit);
+    });
 }

@@ -8,12 +8,12 @@ use super::mailbox::{self, Delivered};
 use super::place::{DROPS, SPECIAL};
 use super::source::Path;
 use super::{filter, lookup, membership, opts, poll};
-use super::{INTERFACE_KNOWN, SPECIAL_DROPS, SPECIAL_FILTER, SPECIAL_INFO, SPECIAL_STAMP};
+use super::{INTERFACE_KNOWN, SPECIAL_DROPS, SPECIAL_FILTER, SPECIAL_INFO, SPECIAL_SLOW, SPECIAL_STAMP};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::names::Names;
 use crate::shm::views::Buffers;
-use crate::shm::{Record, Slot};
+use crate::shm::{Packed, Record, Slot};
 use crate::socket::Sock;
 
 /// A receiver that lookup found.
@@ -60,51 +60,71 @@ pub fn record(path: &Path, length: usize) -> Record {
     }
 }
 
-/// Puts one datagram, which is the next `record.length` bytes of `data`, into a receiver's queue. False: the receiver is
-/// gone. Whatever becomes of the datagram, `data` has moved past it.
+/// Puts one datagram, which is the next `record.length()` bytes of `data`, into a receiver's queue. False: the receiver is
+/// gone. Whatever else becomes of the datagram, `data` has moved past it.
 ///
 /// Errors: EFAULT.
 #[inline]
-pub fn put(s: &Sock, to: &Target, record: &mut Record, data: &mut Buffers<'_>) -> Result<bool> {
-    let special = to.slot.extra[SPECIAL].load(Relaxed);
-    let length = record.length as usize;
-    if special != 0 {
-        if special & SPECIAL_STAMP != 0 {
-            record.time_ns = kernel::clock_ns(libc::CLOCK_REALTIME);
-        }
-        record.flags = if special & SPECIAL_INFO != 0 { INTERFACE_KNOWN } else { 0 };
-        record.drops = if special & SPECIAL_DROPS != 0 { to.slot.extra[DROPS].load(Relaxed) as u32 } else { 0 };
-        if special & SPECIAL_FILTER != 0 {
-            match filter::admit(s, to.slot, record, data)? {
-                Some(kept) => record.length = kept as u32,
-                None => {
-                    data.advance(length);
-                    to.slot.extra[DROPS].fetch_add(1, Relaxed);
-                    record.length = length as u32;
-                    return Ok(true);
-                }
+pub fn put(s: &Sock, to: &Target, record: &Packed, data: &mut Buffers<'_>) -> Result<bool> {
+    let special = to.slot.extra[SPECIAL].load(Relaxed) & !SPECIAL_SLOW;
+    if special == 0 {
+        put_as_it_is(s, to, record, data)
+    } else {
+        put_specially(s, to, special, record, data)
+    }
+}
+
+/// The receiver wants more than the datagram.
+#[inline(never)]
+fn put_specially(s: &Sock, to: &Target, special: u64, record: &Packed, data: &mut Buffers<'_>) -> Result<bool> {
+    let mut told = record.unpack();
+    if special & SPECIAL_STAMP != 0 {
+        told.time_ns = kernel::clock_ns(libc::CLOCK_REALTIME);
+    }
+    if special & SPECIAL_INFO != 0 {
+        told.flags |= INTERFACE_KNOWN;
+    }
+    if special & SPECIAL_DROPS != 0 {
+        told.drops = to.slot.extra[DROPS].load(Relaxed) as u32;
+    }
+    let length = record.length();
+    if special & SPECIAL_FILTER != 0 {
+        match filter::admit(s, to.slot, &told, data)? {
+            Some(kept) => told.length = kept as u32,
+            None => {
+                data.advance(length);
+                to.slot.extra[DROPS].fetch_add(1, Relaxed);
+                return Ok(true);
             }
         }
     }
-    let kept = record.length as usize;
-    let outcome = mailbox::put(s.arena, to.slot, to.generation, opts::budget(to.slot), record, |span| span.take(data));
-    record.length = length as u32;
-    match outcome {
-        Delivered::Done => {
-            data.advance(length - kept);
-            poll::alert(s, to)
-        }
-        Delivered::Full => {
-            data.advance(length);
-            let dropped = to.slot.extra[DROPS].fetch_add(1, Relaxed);
-            // Nobody may be there to make room.
-            if dropped % 64 == 0 && !poll::lives(to.slot) {
-                crate::network::sweep(&Names::lock(s.arena));
-            }
-            Ok(true)
-        }
+    let there = put_as_it_is(s, to, &told.pack(), data)?;
+    if there {
+        data.advance(length - told.length as usize);
+    }
+    Ok(there)
+}
+
+#[inline]
+fn put_as_it_is(s: &Sock, to: &Target, record: &Packed, data: &mut Buffers<'_>) -> Result<bool> {
+    match mailbox::put(s.arena, to.slot, to.generation, opts::budget(to.slot), record, |span| span.take(data)) {
+        Delivered::Done => Ok(poll::alert(s, to)),
         Delivered::Gone => Ok(false),
         Delivered::Fault => Err(Errno::EFAULT),
+        Delivered::Full => {
+            dropped(s, to);
+            data.advance(record.length());
+            Ok(true)
+        }
+    }
+}
+
+#[cold]
+fn dropped(s: &Sock, to: &Target) {
+    let before = to.slot.extra[DROPS].fetch_add(1, Relaxed);
+    // Nobody may be there to make room.
+    if before % 64 == 0 && !poll::lives(to.slot) {
+        crate::network::sweep(&Names::lock(s.arena));
     }
 }
 
@@ -124,10 +144,10 @@ pub fn put_all(s: &Sock, path: &Path, length: usize, data: &mut Buffers<'_>) -> 
         all
     };
     let start = *data;
-    let mut record = record(path, length);
+    let record = record(path, length).pack();
     for found in targets {
         let mut copy = start;
-        put(s, &Target::of(found), &mut record, &mut copy)?;
+        put(s, &Target::of(found), &record, &mut copy)?;
     }
     data.advance(length);
     Ok(())

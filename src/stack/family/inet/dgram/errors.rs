@@ -101,8 +101,7 @@ pub fn stamp_sent(s: &Sock, path: &Path, control: &Control, mut data: Buffers<'_
     }
     for (bit, info) in [(libc::SOF_TIMESTAMPING_TX_SCHED, 1), (libc::SOF_TIMESTAMPING_TX_SOFTWARE, 0)] {
         if asked & bit != 0 {
-            let error =
-                Extended { errno: libc::ENOMSG, origin: TIMESTAMPING, kind: 0, code: 0, info, data: id };
+            let error = Extended { errno: libc::ENOMSG, origin: TIMESTAMPING, kind: 0, code: 0, info, data: id };
             queue(s, path, &error, kernel::clock_ns(libc::CLOCK_REALTIME), &payload);
         }
     }

@@ -33,11 +33,8 @@ pub fn v4_of(bits: u128) -> core::net::Ipv4Addr {
 /// The name that a socket of `family` shows for an address.
 #[inline]
 pub fn name_of(address: u128, port: u16, family: i32) -> Name {
-    let ip = if family == libc::AF_INET {
-        IpAddr::V4(v4_of(address))
-    } else {
-        IpAddr::V6(Ipv6Addr::from_bits(address))
-    };
+    let ip =
+        if family == libc::AF_INET { IpAddr::V4(v4_of(address)) } else { IpAddr::V6(Ipv6Addr::from_bits(address)) };
     Name::new(ip, port)
 }
 

@@ -2,9 +2,10 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::cache;
 use super::place::READING;
 use crate::abi::{Errno, Result};
-use crate::shm::{Arena, Chunk, Found, Payload, Push, Queue, Record, Slot, Span, CLASS_SIZES, NO_CHUNK};
+use crate::shm::{Arena, Chunk, Found, Packed, Payload, Push, Queue, Slot, Span, CLASS_SIZES, NO_CHUNK};
 use crate::socket::Sock;
 
 /// No chain is followed further than this, whatever a peer wrote into it.
@@ -47,7 +48,7 @@ pub fn put(
     slot: &Slot,
     generation: u32,
     budget: u64,
-    record: &Record,
+    record: &Packed,
     mut fill: impl FnMut(Span) -> usize,
 ) -> Delivered {
     for _ in 0..1000 {
@@ -62,10 +63,10 @@ pub fn put(
         match queue.push(record, left, valid, &mut fill) {
             Push::Done => return Delivered::Done,
             Push::Fault => return Delivered::Fault,
-            Push::Full if queue.stuck() => grow(arena, slot, &queue, record.length as usize),
+            Push::Full if queue.stuck() => grow(arena, slot, &queue, record.length()),
             Push::Full => return Delivered::Full,
             Push::NoRoom => {
-                if !grow(arena, slot, &queue, record.length as usize) {
+                if !grow(arena, slot, &queue, record.length()) {
                     return Delivered::Full;
                 }
                 true
@@ -109,20 +110,35 @@ fn grow(arena: &'static Arena, slot: &Slot, from: &Queue, length: usize) -> bool
     true
 }
 
-/// Hands the first datagram that `choose` wants to `make`; takes it out unless it is only looked at.
+/// Hands the first datagram to `make` and takes it out. False: there is none.
 #[inline]
-pub fn take<R>(
+pub fn take(s: &Sock, mut make: impl FnMut(&Packed, &Payload)) -> bool {
+    match reading(s.arena, s.slot).map(|queue| queue.take(cache::one_way(), &mut make)) {
+        Some(Found::Got(())) => true,
+        None | Some(Found::Nothing) => false,
+        Some(Found::Moved { .. }) => follow(s, false, |_| true, make),
+    }
+}
+
+/// Hands the first datagram that `choose` wants to `make`, which only looks at it. False: there is none.
+#[inline(never)]
+pub fn look(s: &Sock, choose: impl FnMut(&Packed) -> bool, make: impl FnMut(&Packed, &Payload)) -> bool {
+    follow(s, true, choose, make)
+}
+
+/// Along the chain of chunks.
+fn follow(
     s: &Sock,
     peek: bool,
-    mut choose: impl FnMut(&Record) -> bool,
-    mut make: impl FnMut(&Record, &Payload) -> R,
-) -> Option<R> {
+    mut choose: impl FnMut(&Packed) -> bool,
+    mut make: impl FnMut(&Packed, &Payload),
+) -> bool {
     let mut at = reading(s.arena, s.slot);
     for _ in 0..LONGEST_CHAIN {
-        let queue = at?;
+        let Some(queue) = at else { return false };
         match queue.pop(peek, &mut choose, &mut make) {
-            Found::Got(made) => return Some(made),
-            Found::Nothing => return None,
+            Found::Got(()) => return true,
+            Found::Nothing => return false,
             Found::Moved { next, empty } => {
                 if empty {
                     leave(s.arena, s.slot, &queue, next);
@@ -131,7 +147,7 @@ pub fn take<R>(
             }
         }
     }
-    None
+    false
 }
 
 /// The consumers are through with a chunk.
@@ -167,7 +183,7 @@ pub fn readable(s: &Sock) -> bool {
 }
 
 /// Marks the first datagrams, as long as `which` says yes.
-pub fn mark(s: &Sock, flag: u16, which: impl FnMut(&Record) -> bool) {
+pub fn mark(s: &Sock, flag: u16, which: impl FnMut(&Packed) -> bool) {
     if let Some(queue) = reading(s.arena, s.slot) {
         queue.mark(flag, which);
     }

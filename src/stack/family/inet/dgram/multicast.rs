@@ -107,8 +107,7 @@ pub fn get_option(s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserP
 
 /// The interface, if it is the network's: named by its number or by its address, or not at all.
 fn here(index: u32, address: Ipv4Addr) -> bool {
-    index == LOOPBACK
-        || index == 0 && (address.is_loopback() || address.is_unspecified() && config::get().isolated)
+    index == LOOPBACK || index == 0 && (address.is_loopback() || address.is_unspecified() && config::get().isolated)
 }
 
 fn act(s: &Sock, act: Act, group: u128, source: Option<u128>) -> Result<()> {
@@ -196,7 +195,11 @@ fn set_interface(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
         0
     } else {
         kernel_side::set_option(s, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &value.0)?;
-        if index != 0 { index } else { ELSEWHERE }
+        if index != 0 {
+            index
+        } else {
+            ELSEWHERE
+        }
     };
     let word = (chosen as u64) << 32 | address.to_bits() as u64;
     s.slot.extra[MULTICAST_IF].store(word, Release);

@@ -40,9 +40,33 @@ pub fn goes_out_here(s: &Sock, asked: u32) -> bool {
     }
 }
 
+/// Is the address one of this link only, so that it says nothing without an interface (RFC 4007)?
+fn needs_scope(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V6(v6) => {
+            let first = v6.segments()[0];
+            first & 0xffc0 == 0xfe80 || matches!(first & 0xff0f, 0xff01 | 0xff02)
+        }
+        IpAddr::V4(_) => false,
+    }
+}
+
+/// The interface that a name tells, kept where it means something only.
+fn scoped(name: Name) -> Name {
+    Name { scope: if needs_scope(name.ip) { name.scope } else { 0 }, ..name }
+}
+
 /// bind(2) (__inet_bind, __inet6_bind).
 pub fn bind(s: &Sock, given: &[u8]) -> Result<()> {
-    let name = address::for_bind(s, given)?;
+    let name = scoped(address::for_bind(s, given)?);
+    if needs_scope(name.ip) {
+        if name.scope == 0 && opts::word(s.slot, opts::DEVICE) == 0 {
+            return Err(Errno::EINVAL);
+        }
+        if name.scope != 0 && !source::interface_exists(s, name.scope) {
+            return Err(Errno::ENODEV);
+        }
+    }
     let _held = s.slot.lock.lock();
     let ours = name.is_any() || name.is_loopback() || is_group(name.ip) || is_broadcast(name.ip);
     if !ours && !opts::flag(s.slot, opts::IP_FREEBIND) {
@@ -102,7 +126,7 @@ pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
         _ => {}
     }
     automatic(s)?;
-    let mut to = peer_of(s, given)?;
+    let mut to = scoped(peer_of(s, given)?);
     to.ip = source::not_any(s, to.ip);
     source::reachable(s, &to, false)?;
     let _held = s.slot.lock.lock();

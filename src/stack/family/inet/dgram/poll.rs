@@ -8,7 +8,7 @@ use core::sync::atomic::{fence, Ordering::*};
 
 use super::deliver::Target;
 use super::place::{ARMED, NEWS, SLEEPERS, TARGET};
-use super::{errors, kernel_side, mailbox, opts};
+use super::{cache, errors, kernel_side, mailbox, opts};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::names::Names;
@@ -28,6 +28,9 @@ const SLEEPS: u64 = 2;
 
 /// Where several sleep, the one that was woken may die before it takes the datagram: the others look now and then.
 const SHARED_SLEEP_NS: u64 = 1_000_000_000;
+
+/// About a microsecond.
+const GATHER_PAUSES: u32 = 32;
 
 /// poll(2)'s events, all that hold now.
 pub fn ready(s: &Sock) -> u32 {
@@ -68,6 +71,7 @@ pub fn arm(s: &Sock, events: u32) {
             return;
         }
     }
+    mailbox::heal(s);
     if s.slot.extra[ARMED].load(Relaxed) & POLLS == 0 {
         s.slot.extra[ARMED].fetch_or(POLLS, SeqCst);
     }
@@ -78,6 +82,16 @@ pub fn arm(s: &Sock, events: u32) {
 pub fn answer_bell(s: &Sock, events: u32) {
     if events & libc::POLLIN as u32 != 0 {
         wait::drain(s.fd);
+    }
+}
+
+/// At the end of a one-way stream it pays to let datagrams gather: a receiver that looks all the time takes the line from
+/// the sender with each look, and each datagram costs both of them a trip between the cores.
+fn gather() {
+    if crate::config::get().spin_ns != Some(0) {
+        for _ in 0..GATHER_PAUSES {
+            core::hint::spin_loop();
+        }
     }
 }
 
@@ -93,6 +107,10 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
     }
     if let Some(companion) = kernel_side::descriptor(s) {
         return wait_for_both(s, companion, deadline);
+    }
+    cache::waits();
+    if cache::one_way() {
+        gather();
     }
     if wait::spin(|| arrived(s)) {
         return Ok(());
@@ -173,13 +191,13 @@ fn wait_for_both(s: &Sock, companion: i32, deadline: Deadline) -> Result<()> {
 
 /// Tells a receiver that a datagram is in its queue. False when it turns out to be gone.
 #[inline]
-pub fn alert(s: &Sock, to: &Target) -> Result<bool> {
+pub fn alert(s: &Sock, to: &Target) -> bool {
     // The datagram was published by an exchange that is sequentially consistent too: either this sees the mark, or
     // whoever set it sees the datagram.
     if to.slot.extra[ARMED].load(SeqCst) == 0 && !to.slot.has(SlotFlags::ASYNC) {
-        return Ok(true);
+        return true;
     }
-    Ok(wake(s, to.number, to.slot, 1))
+    wake(s, to.number, to.slot, 1)
 }
 
 #[cold]
@@ -223,7 +241,9 @@ pub fn lives(slot: &Slot) -> bool {
 /// Before it sleeps, a connected socket sees whether whom it sent to last died unnoticed: its kernel would have told.
 fn look_after_the_peer(s: &Sock) {
     let word = s.slot.extra[TARGET].load(Relaxed);
-    let Some(peer) = s.arena.slot((word as u32).wrapping_sub(1)).filter(|_| s.slot.has(SlotFlags::PEER)) else { return };
+    let Some(peer) = s.arena.slot((word as u32).wrapping_sub(1)).filter(|_| s.slot.has(SlotFlags::PEER)) else {
+        return;
+    };
     let lives_on = |slot: &Slot| slot.generation.load(Acquire) == (word >> 32) as u32;
     if lives_on(peer) && !lives(peer) {
         network::sweep(&Names::lock(s.arena));

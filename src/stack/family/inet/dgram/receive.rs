@@ -10,8 +10,8 @@ use super::{cork, errors, kernel_side, mailbox, opts, PEEKED};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
-use crate::shm::views::{Buffers, UserPtr};
-use crate::shm::{Record, SlotFlags};
+use crate::shm::views::UserPtr;
+use crate::shm::{Packed, Record, SlotFlags};
 use crate::socket::Sock;
 
 /// In [`STAMP`]: somebody asked for times by ioctl.
@@ -19,75 +19,113 @@ pub const STAMPS_ASKED: u64 = 1 << 63;
 /// In [`STAMP`]: a datagram was received whose time nobody took.
 const STAMP_UNKNOWN: u64 = 1;
 
-/// What was made of a datagram.
-struct Taken<'a> {
-    record: Record,
-    offset: usize,
-    copied: usize,
-    wanted: usize,
-    data: Buffers<'a>,
-}
-
 /// One attempt to receive.
 #[inline]
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    if m.flags & (libc::MSG_ERRQUEUE | libc::MSG_PEEK) != 0 || s.slot.error.load(Relaxed) != 0 {
+        return receive_otherwise(s, m);
+    }
+    let room = m.data.left();
+    let tells = opts::tells_anything(s.slot);
+    let (mut length, mut copied) = (0, 0);
+    let mut tried = false;
+    let found = mailbox::take(s, |record, payload| {
+        if core::mem::replace(&mut tried, true) {
+            m.data.restart();
+        }
+        length = payload.len();
+        copied = payload.each(0, length.min(room), |span| span.put(&mut m.data));
+        let (address, port) = record.source();
+        m.from = Some(name_of(address, port, s.family()));
+        note_time(s, record.time_ns());
+        if tells {
+            tell(s, &record.unpack(), m);
+        }
+    });
+    if !found {
+        if tried {
+            // Somebody else was quicker.
+            m.data.restart();
+            (m.from, m.control) = (None, Vec::new());
+            m.out_flags &= !libc::MSG_CTRUNC;
+        }
+        return nothing(s, m);
+    }
+    if s.slot.options[opts::PEEK_OFFSET].load(Relaxed) != 0 {
+        move_peek_offset(s, false, if m.flags & libc::MSG_TRUNC != 0 { length } else { copied });
+    }
+    outcome(m, length, 0, copied, room)
+}
+
+/// What a receive call answers for a datagram of `length` bytes, `copied` of them from `offset` on.
+#[inline]
+fn outcome(m: &mut Incoming<'_>, length: usize, offset: usize, copied: usize, room: usize) -> Result<usize> {
+    let rest = length.saturating_sub(offset);
+    if copied < rest.min(room) {
+        return Err(Errno::EFAULT);
+    }
+    if copied < rest {
+        m.out_flags |= libc::MSG_TRUNC;
+    }
+    Ok(if m.flags & libc::MSG_TRUNC != 0 { length } else { copied })
+}
+
+/// An error, the error queue, or a look at what waits.
+#[inline(never)]
+fn receive_otherwise(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if m.flags & libc::MSG_ERRQUEUE != 0 {
         return errors::receive(s, m);
     }
-    if s.slot.error.load(Relaxed) != 0 {
-        if let Some(error) = errors::take(s.slot) {
-            return Err(error);
-        }
+    if let Some(error) = errors::take(s.slot) {
+        return Err(error);
     }
-    let peek = m.flags & libc::MSG_PEEK != 0;
-    let start = if peek { opts::peek_offset(s.slot) } else { -1 };
-    let room = m.data.left();
+    if m.flags & libc::MSG_PEEK != 0 {
+        return peek(s, m);
+    }
+    receive(s, m)
+}
+
+/// MSG_PEEK, from an offset into all that waits if SO_PEEK_OFF is set.
+fn peek(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    let start = opts::peek_offset(s.slot);
+    let (room, data) = (m.data.left(), m.data);
     let skip = Cell::new(start.max(0) as usize);
-    let choose = |record: &Record| {
-        let (length, left) = (record.length as usize, skip.get());
+    let choose = |record: &Packed| {
+        let (length, left) = (record.length(), skip.get());
         // A look from an offset on passes over what lies before it.
-        let passed = start >= 0 && left >= length && (length != 0 || left != 0 || record.flags & PEEKED != 0);
+        let passed = start >= 0 && left >= length && (length != 0 || left != 0 || record.flags() & PEEKED != 0);
         if passed {
             skip.set(left - length);
         }
         !passed
     };
-    let taken = mailbox::take(s, peek, choose, |record, payload| {
-        let mut data = m.data;
-        let offset = skip.get();
-        let wanted = payload.len().saturating_sub(offset).min(room);
-        let copied = payload.each(offset, wanted, |span| span.put(&mut data));
-        Taken { record: *record, offset, copied, wanted, data }
+    let mut seen = (Record::default(), 0);
+    let found = mailbox::look(s, choose, |record, payload| {
+        m.data = data;
+        let wanted = payload.len().saturating_sub(skip.get()).min(room);
+        let copied = payload.each(skip.get(), wanted, |span| span.put(&mut m.data));
+        seen = (record.unpack(), copied);
     });
-    let Some(taken) = taken else { return nothing(s, m) };
-    if taken.copied < taken.wanted {
-        return Err(Errno::EFAULT);
+    if !found {
+        return nothing(s, m);
     }
-    m.data = taken.data;
-    let record = &taken.record;
+    let (record, copied) = seen;
     m.from = Some(name_of(record.source, record.source_port, s.family()));
-    note_time(s, record);
+    note_time(s, record.time_ns);
     if opts::tells_anything(s.slot) {
-        tell(s, record, m);
+        tell(s, &record, m);
     }
-    let length = record.length as usize;
-    if taken.copied < length.saturating_sub(taken.offset) {
-        m.out_flags |= libc::MSG_TRUNC;
+    if record.length == 0 {
+        mailbox::mark(s, PEEKED, |r| r.length() == 0);
     }
-    let told = if m.flags & libc::MSG_TRUNC != 0 { length } else { taken.copied };
-    if opts::word(s.slot, opts::PEEK_OFFSET) != 0 {
-        move_peek_offset(s, peek, told);
-    }
-    if peek && length == 0 {
-        mailbox::mark(s, PEEKED, |r| r.length == 0);
-    }
+    let told = outcome(m, record.length as usize, skip.get(), copied, room)?;
+    move_peek_offset(s, true, told);
     Ok(told)
 }
 
 /// Nothing waits.
 #[cold]
 fn nothing(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-    mailbox::heal(s);
     if let Some(answer) = kernel_side::receive(s, m) {
         return answer;
     }
@@ -110,11 +148,11 @@ fn tell(s: &Sock, record: &Record, m: &mut Incoming<'_>) {
 }
 
 #[inline]
-fn note_time(s: &Sock, record: &Record) {
+fn note_time(s: &Sock, time_ns: u64) {
     let stamp = &s.slot.extra[STAMP];
     let old = stamp.load(Relaxed);
-    if record.time_ns != 0 {
-        stamp.store(old & STAMPS_ASKED | record.time_ns, Relaxed);
+    if time_ns != 0 {
+        stamp.store(old & STAMPS_ASKED | time_ns, Relaxed);
     } else if old & !STAMPS_ASKED == 0 {
         stamp.store(old | STAMP_UNKNOWN, Relaxed);
     }
@@ -132,7 +170,11 @@ fn move_peek_offset(s: &Sock, peek: bool, n: usize) {
 
 /// The length of the next datagram.
 fn next_length(s: &Sock) -> u32 {
-    mailbox::take(s, true, |_| true, |record, _| record.length).or_else(|| kernel_side::waiting(s)).unwrap_or(0)
+    let mut length = 0;
+    if mailbox::look(s, |_| true, |record, _| length = record.length() as u32) {
+        return length;
+    }
+    kernel_side::waiting(s).unwrap_or(0)
 }
 
 /// ioctl(2): SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCGSTAMP, SIOCGSTAMPNS (udp(7), socket(7)).

@@ -2,12 +2,13 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::cache::{self, Hit};
 use super::cmsg::{self, Control};
 use super::deliver::{self, Target};
 use super::lookup::{bits, is_v4};
 use super::place::{CHANGES, CORK, SPECIAL, TARGET};
 use super::source::{self, Path, Reach};
-use super::{cache, cork, errors, kernel_side, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
+use super::{cork, errors, kernel_side, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Outgoing;
 use crate::shm::views::Buffers;
@@ -37,22 +38,19 @@ pub fn longest(v4: bool) -> usize {
 #[inline]
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     if m.flags & !PLAIN_FLAGS == 0 && m.control.is_empty() {
-        if let Some(entry) = cache::find(s, m.to) {
+        if let Some(hit) = cache::find(s, m.to) {
             let length = m.data.left();
             let quiet = s.slot.error.load(Relaxed) == 0
                 && !s.slot.has(SlotFlags::SHUT_WR)
                 && s.slot.extra[CORK].load(Relaxed) == 0
                 && s.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_SLOW == 0;
-            if quiet && length <= longest(is_v4(entry.path.packet.destination)) {
-                if let Some(slot) = s.arena.slot(entry.target) {
-                    let target = Target { number: entry.target, slot, generation: entry.generation };
-                    let mut record = deliver::record(&entry.path, length);
-                    let before = m.data;
-                    if deliver::put(s, &target, &mut record, &mut m.data)? {
-                        return Ok(length);
-                    }
-                    m.data = before;
+            if let Some(slot) = s.arena.slot(hit.target).filter(|_| quiet && length <= hit.longest as usize) {
+                let target = Target { number: hit.target, slot, generation: hit.generation };
+                if deliver::put(s, &target, &hit.record.with_length(length), &mut m.data)? {
+                    return Ok(length);
                 }
+                // The receiver is gone. What was read of the buffers is read again.
+                m.data.restart();
             }
         }
     }
@@ -102,7 +100,9 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
             let segment = control.segment.unwrap_or(opts::word(s.slot, opts::UDP_SEGMENT) as u16) as usize;
             let keep = |t: &Target| {
                 if m.control.is_empty() {
-                    cache::keep(s, m.to, changes, port_changes, t.number, t.generation, path);
+                    let record = deliver::record(&path, 0).pack();
+                    let hit = Hit { target: t.number, generation: t.generation, longest: longest(v4) as u32, record };
+                    cache::keep(s, m.to, changes, path.packet.port, port_changes, hit);
                 }
             };
             put_segments(s, &path, segment, &mut m.data, keep)?;
@@ -163,7 +163,7 @@ pub fn put(
         let Some(target) = deliver::find(s, &path.packet) else { break };
         let mut record = deliver::record(path, length);
         record.segment = segment as u16;
-        if deliver::put(s, &target, &mut record, data)? {
+        if deliver::put(s, &target, &record.pack(), data)? {
             keep(&target);
             let word = (target.generation as u64) << 32 | (target.number as u64 + 1);
             s.slot.extra[TARGET].store(word, Relaxed);

@@ -80,9 +80,17 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
                 if !connected && !opts::flag(s.slot, opts::BROADCAST) {
                     return Err(Errno::EACCES);
                 }
-                if v4.is_loopback() || config::get().isolated { Reach::All } else { Reach::Kernel }
+                if v4.is_loopback() || config::get().isolated {
+                    Reach::All
+                } else {
+                    Reach::Kernel
+                }
             } else if v4.is_multicast() {
-                if goes_out_here(s, asked) { Reach::All } else { Reach::Kernel }
+                if goes_out_here(s, asked) {
+                    Reach::All
+                } else {
+                    Reach::Kernel
+                }
             } else if v4.is_loopback() && !network::is_resolver(to) {
                 Reach::One
             } else {
@@ -95,7 +103,9 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
             }
             if v6.is_loopback() && !network::is_resolver(to) {
                 Reach::One
-            } else if v6.is_multicast() && goes_out_here(s, asked.max(opts::word(s.slot, opts::IPV6_MULTICAST_IF)).max(to.scope)) {
+            } else if v6.is_multicast()
+                && goes_out_here(s, asked.max(opts::word(s.slot, opts::IPV6_MULTICAST_IF)).max(to.scope))
+            {
                 // The loopback interface has no route to IPv6 groups.
                 return Err(Errno::ENETUNREACH);
             } else {
@@ -195,11 +205,8 @@ pub fn path(s: &Sock, to: &Name, connected: bool, control: &Control) -> Result<P
 
 /// A source address that came with the datagram.
 fn check_source(source: u128, v4: bool) -> Result<u128> {
-    let ip = if is_v4(source) {
-        IpAddr::V4(super::lookup::v4_of(source))
-    } else {
-        IpAddr::V6(Ipv6Addr::from_bits(source))
-    };
+    let ip =
+        if is_v4(source) { IpAddr::V4(super::lookup::v4_of(source)) } else { IpAddr::V6(Ipv6Addr::from_bits(source)) };
     match ip {
         _ if is_v4(source) != v4 => Err(Errno::EINVAL),
         IpAddr::V4(ip) if ip.is_multicast() || is_broadcast(IpAddr::V4(ip)) => Err(Errno::EINVAL),

@@ -37,7 +37,7 @@ pub fn add(
                 queue
             }
         };
-        match queue.push(record, u64::MAX, || true, &mut fill) {
+        match queue.push(&record.pack(), u64::MAX, || true, &mut fill) {
             Push::Done => return Ok(()),
             Push::Fault => return Err(Errno::EFAULT),
             Push::NoRoom if class > queue.class() => move_to(arena, slot, at, &queue, class)?,
@@ -51,14 +51,28 @@ pub fn add(
 /// Moves all pieces into a larger chunk.
 fn move_to(arena: &'static Arena, slot: &Slot, at: usize, from: &Queue, class: usize) -> Result<()> {
     let to = Queue::make(arena, class).ok_or(Errno::ENOBUFS)?;
-    while let Found::Got(Push::Done) = from.pop(false, |_| true, |record, payload| {
-        let mut done = 0;
-        to.push(record, u64::MAX, || true, |into| {
-            let copied = into.copy(payload, done);
-            done += copied;
-            copied
-        })
-    }) {}
+    let mut fits = true;
+    while fits
+        && Found::Got(())
+            == from.pop(
+                false,
+                |_| true,
+                |record, payload| {
+                    let mut done = 0;
+                    let outcome = to.push(
+                        record,
+                        u64::MAX,
+                        || true,
+                        |into| {
+                            let copied = into.copy(payload, done);
+                            done += copied;
+                            copied
+                        },
+                    );
+                    fits = outcome == Push::Done;
+                },
+            )
+    {}
     slot.extra[at].store(to.name() as u64 + 1, Release);
     from.end(NO_CHUNK);
     if from.clear() {
@@ -73,12 +87,11 @@ pub fn first<R>(
     slot: &Slot,
     at: usize,
     peek: bool,
-    make: impl FnMut(&Record, &Payload) -> R,
+    mut make: impl FnMut(&Record, &Payload) -> R,
 ) -> Option<R> {
-    match open(arena, slot, at)?.pop(peek, |_| true, make) {
-        Found::Got(made) => Some(made),
-        _ => None,
-    }
+    let mut made = None;
+    open(arena, slot, at)?.pop(peek, |_| true, |record, payload| made = Some(make(&record.unpack(), payload)));
+    made
 }
 
 /// Is there a piece?
@@ -89,7 +102,7 @@ pub fn holds(arena: &'static Arena, slot: &Slot, at: usize) -> bool {
 /// Looks at every piece, the first ones first.
 pub fn each(arena: &'static Arena, slot: &Slot, at: usize, mut look: impl FnMut(&Record, &Payload)) {
     if let Some(queue) = open(arena, slot, at) {
-        queue.each(&mut look);
+        queue.each(|record, payload| look(&record.unpack(), payload));
     }
 }
 
