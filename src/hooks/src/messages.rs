@@ -31,10 +31,33 @@ hook! {
 signature!(recvmsg, our_recvmsg, fn(c_int, *mut msghdr, c_int) -> ssize_t);
 alias!(__recvmsg => our_uu_recvmsg is our_recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t);
 
+/// The kernel takes no more messages at a time (UIO_MAXIOV).
+const MOST: c_uint = 1024;
+
+/// Descriptors of ours may travel in any of the messages: those that were sent hold what they carry.
+unsafe fn passing_many(
+    messages: *mut mmsghdr, at: usize, count: usize, send: &mut dyn FnMut() -> c_int, sent: &mut c_int
+) {
+    if at == count {
+        *sent = send();
+        return;
+    }
+    crate::descriptors::passing(&raw const (*messages.add(at)).msg_hdr, || {
+        passing_many(messages, at + 1, count, send, sent);
+        if *sent > at as c_int { 0 } else { -1 }
+    });
+}
+
 hook! {
     unsafe fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int => our_sendmmsg {
         point!(fd, s => calls::sendmmsg(&s, at(messages), count, flags).map(|n| n as i32),
-            else real!(sendmmsg)(fd, messages, count, flags))
+            else {
+                let mut sent = -1;
+                let mut send = || real!(sendmmsg)(fd, messages, count, flags);
+                let carriers = if stack::descriptors::any() { count.min(MOST) } else { 0 };
+                passing_many(messages, 0, carriers as usize, &mut send, &mut sent);
+                sent
+            })
     }
 }
 signature!(sendmmsg, our_sendmmsg, fn(c_int, *mut mmsghdr, c_uint, c_int) -> c_int);

@@ -89,15 +89,18 @@ impl Kept {
 
 /// Runs `act` with an environment for a new program: the one given, and what has to be handed on. Does not allocate
 /// unless the environment is very long, because a vfork child would leave that in its parent's memory.
-pub fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T {
+///
+/// # Safety
+/// `given` is null or ends with a null pointer, and what it points to are C strings.
+#[allow(unsafe_code)]
+pub unsafe fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T {
     let Some(kept) = KEPT.get().filter(|k| crate::config::get().keep_env && !k.variables.is_empty()) else {
         return act(given);
     };
     let mut preload = [0u8; LONGEST];
     let mut count = 0;
     let mut replaced = usize::MAX;
-    #[allow(unsafe_code)]
-    // SAFETY: the program's environment array.
+    // SAFETY: the caller's promise.
     for (i, entry) in unsafe { entries(given) }.enumerate() {
         count += 1;
         let Some(list) = entry.to_bytes().strip_prefix(PRELOAD) else { continue };
@@ -125,9 +128,11 @@ pub fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T {
         long.resize(room, core::ptr::null());
         &mut long[..]
     };
-    #[allow(unsafe_code)]
-    // SAFETY: as above.
-    let old = unsafe { entries(given) }.enumerate().map(|(i, e)| if i == replaced { preload.as_ptr().cast() } else { e.as_ptr() });
+    // SAFETY: the caller's promise.
+    let old =
+        unsafe { entries(given) }
+            .enumerate()
+            .map(|(i, e)| if i == replaced { preload.as_ptr().cast() } else { e.as_ptr() });
     let new = missing.map(|v| v.as_ptr());
     merged.iter_mut().zip(old.chain(new)).for_each(|(place, entry)| *place = entry);
     act(merged.as_ptr())

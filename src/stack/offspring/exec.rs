@@ -17,6 +17,8 @@ use crate::socket::Sock;
 /// Descriptors that are counted; what lies beyond stays counted too high.
 const MOST: usize = 1024;
 
+type Strings = *const *const c_char;
+
 /// What was done for a new program.
 struct Plan {
     /// Slot numbers, and whether a reference was added rather than taken.
@@ -27,13 +29,18 @@ struct Plan {
 }
 
 /// Runs `act`, which is one of the exec family, with the environment that it is to use. Comes back when it failed.
-pub fn replace(target: Target<'_>, given: *const *const c_char, act: impl FnOnce(*const *const c_char) -> i32) -> i32 {
+///
+/// # Safety
+/// `given` is an environment: null, or C strings up to a null pointer.
+#[allow(unsafe_code)]
+pub unsafe fn replace(target: Target<'_>, given: Strings, act: impl FnOnce(Strings) -> i32) -> i32 {
     let token = signal::before_exec();
     let mut plan = Plan { counted: [(0, false); MOST], count: 0, switched: Switched::none(), sets: None };
     if !fdtable::is_empty() {
         plan.prepare(target);
     }
-    let answered = environment::handed_on(given, act);
+    // SAFETY: the caller's promise.
+    let answered = unsafe { environment::handed_on(given, act) };
     plan.undo();
     signal::exec_failed(token);
     answered

@@ -48,7 +48,11 @@ fn search(name: &CStr) -> Result<i32> {
     // SAFETY: getenv gives a C string or null, which nobody changes while the program is in exec.
     let places = unsafe {
         let value = libc::getenv(c"PATH".as_ptr());
-        if value.is_null() { c"/bin:/usr/bin" } else { CStr::from_ptr(value) }
+        if value.is_null() {
+            c"/bin:/usr/bin"
+        } else {
+            CStr::from_ptr(value)
+        }
     };
     for place in places.to_bytes().split(|b| *b == b':') {
         let mut path = Text::new();
@@ -86,7 +90,8 @@ fn examine(fd: i32, depth: u32) -> bool {
     // The loader ignores LD_PRELOAD where a program gains rights (man 8 ld.so, secure-execution mode).
     let gains = kernel::status(fd).is_ok_and(|st| {
         let user = st.mode & libc::S_ISUID != 0 && st.uid != kernel::euid();
-        let group = st.mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP && st.gid != kernel::egid();
+        let group =
+            st.mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP && st.gid != kernel::egid();
         user || group
     });
     let is_64_bit = head[4] == 2;

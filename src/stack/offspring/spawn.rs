@@ -127,7 +127,9 @@ mod tests {
         let arena: &'static Arena = Arena::open(&name).unwrap();
         std::fs::remove_file(path).unwrap();
         let slot: &'static Slot = arena.slot(0).unwrap();
-        fds.iter().map(|(fd, number, closes)| (*fd, (Sock { fd: *fd, number: *number, slot, arena }, *closes))).collect()
+        fds.iter()
+            .map(|(fd, number, closes)| (*fd, (Sock { fd: *fd, number: *number, slot, arena }, *closes)))
+            .collect()
     }
 
     fn numbers(held: &Held) -> Vec<(i32, u32)> {
