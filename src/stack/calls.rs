@@ -13,6 +13,7 @@ use crate::fdtable;
 use crate::kernel;
 use crate::network;
 use crate::options;
+use crate::owner;
 use crate::shm::views::{read_list, Buffers, List, UserPtr};
 use crate::shm::SlotFlags;
 use crate::sleepers::Kept;
@@ -212,6 +213,9 @@ fn keep_error(s: &Sock, error: Errno) {
 /// Everything that receives ends here.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let nonblocking = m.flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 || s.nonblocking();
+    if s.slot.has(SlotFlags::ASYNC) {
+        owner::take_bells(s);
+    }
     let ops = s.ops();
     let (mut s, mut kept) = (*s, None);
     let wanted = m.data.left();
@@ -321,6 +325,7 @@ pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Resul
     let mut list = List::new();
     read_list(at, count as usize, Errno::EINVAL, &mut list)?;
     let data = Buffers::new(list.as_slice());
+    // The file layer answers an empty list by itself; a socket never hears of it.
     if data.left() == 0 {
         return Ok(0);
     }
@@ -328,6 +333,24 @@ pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Resul
         return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
     }
     receive(s, &mut Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 })
+}
+
+/// preadv2(2)'s and pwritev2(2)'s flags, Linux 6.9: HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND.
+const RWF_KNOWN: i32 = 0x3f;
+
+/// preadv2(2) and pwritev2(2). Only position -1, the file's own, means anything for a socket.
+pub fn vector_at(s: &Sock, at: UserPtr, count: i32, position: i64, out: bool, flags: i32) -> Result<usize> {
+    if position != -1 {
+        return Err(if position < 0 { Errno::EINVAL } else { Errno::ESPIPE });
+    }
+    if flags & !RWF_KNOWN != 0 {
+        // The list comes first, and one without a byte asks for nothing.
+        let mut list = List::new();
+        read_list(at, count.max(0) as usize, Errno::EINVAL, &mut list)?;
+        let empty = Buffers::new(list.as_slice()).left() == 0;
+        return if empty && count >= 0 { Ok(0) } else { Err(Errno::EOPNOTSUPP) };
+    }
+    vector(s, at, count, out, if flags & libc::RWF_NOWAIT != 0 { libc::MSG_DONTWAIT } else { 0 })
 }
 
 /// struct msghdr as the program wrote it.

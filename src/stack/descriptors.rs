@@ -1,10 +1,11 @@
 //! What happens to descriptors as such: duplicated, replaced, inherited, sent away, counted at fork.
 
-use core::sync::atomic::{AtomicBool, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
 
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
+use crate::owner;
 use crate::process;
 use crate::shm::views::UserPtr;
 use crate::shm::SlotFlags;
@@ -14,10 +15,30 @@ pub use crate::offspring::{after_fork, arrived, before_fork, fetched, inherit, l
 
 // Numbers that the libc crate does not have (asm/sockios.h, fcntl.h).
 const F_SETSIG: i32 = 10;
+const F_SETOWN_EX: i32 = 15;
 const FIOSETOWN: u64 = 0x8901;
 const SIOCSPGRP: u64 = 0x8902;
 const FIOGETOWN: u64 = 0x8903;
 const SIOCGPGRP: u64 = 0x8904;
+
+/// The soft RLIMIT_NOFILE, -1 when it has to be asked for again.
+static OPEN_LIMIT: AtomicI32 = AtomicI32::new(-1);
+
+/// The soft RLIMIT_NOFILE, as far as the program changed it by itself: more entries than that are too many for poll(2).
+pub fn open_limit() -> usize {
+    let known = OPEN_LIMIT.load(Relaxed);
+    if known >= 0 {
+        return known as usize;
+    }
+    let limit = kernel::open_limit();
+    OPEN_LIMIT.store(limit, Relaxed);
+    limit as usize
+}
+
+/// The program may have changed its limits.
+pub fn limit_changed() {
+    OPEN_LIMIT.store(-1, Relaxed);
+}
 
 static ANY: AtomicBool = AtomicBool::new(false);
 
@@ -100,6 +121,92 @@ pub fn replacing(old: i32, new: i32, act: impl FnOnce() -> i32) -> i32 {
     answered
 }
 
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
+/// close_range(2): sockets of ours go as by close(2), in order; the library's own descriptors stay.
+pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
+    // Nothing is in this range: it asks whether the kernel has the call and knows the flags.
+    kernel::close_range_with(u32::MAX, u32::MAX, flags & !CLOSE_RANGE_UNSHARE)?;
+    if first > last {
+        return Err(Errno::EINVAL);
+    }
+    let unshares = flags & CLOSE_RANGE_UNSHARE != 0;
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        // Those of the library are close-on-exec anyway.
+        return kernel::close_range_with(first, last, flags);
+    }
+    // With a table of its own, what this thread closes stays open for the others.
+    let borrowed = process::borrowed();
+    let ours_goes = !(borrowed || unshares && kernel::threads() > 1);
+    if unshares {
+        kernel::close_range_with(u32::MAX, u32::MAX, flags)?;
+    }
+    if ours_goes {
+        for (fd, _) in fdtable::all().filter(|(fd, _)| (first..=last).contains(&(*fd as u32))) {
+            if let Some(s) = fdtable::get(fd) {
+                let _ = socket::close(&s);
+            }
+        }
+        crate::readiness::closed_range(first, last);
+    } else if borrowed {
+        let gone = fdtable::all().filter(|(fd, _)| (first..=last).contains(&(*fd as u32)));
+        gone.for_each(|(fd, number)| fdtable::doubt(fd, Some(number)));
+    }
+    let mut at = first;
+    for own in crate::readiness::internal::from(first.min(i32::MAX as u32) as i32) {
+        let own = own as u32;
+        if own > last {
+            break;
+        }
+        if own > at {
+            kernel::close_range_with(at, own - 1, 0)?;
+        }
+        at = own + 1;
+    }
+    if at <= last {
+        kernel::close_range_with(at, last, 0)?;
+    }
+    Ok(())
+}
+
+/// closefrom(3), which cannot fail: without close_range(2) the open descriptors are closed one by one.
+pub fn close_from(first: u32) {
+    if close_range(first, u32::MAX, 0).is_ok() {
+        return;
+    }
+    let _ = kernel::list(c"/proc/self/fd", |name| {
+        let Some(fd) = core::str::from_utf8(name).ok().and_then(|n| n.parse::<i32>().ok()) else { return };
+        if fd as u32 >= first && !closing(fd) {
+            match fdtable::get(fd) {
+                Some(s) => drop(socket::close(&s)),
+                None => drop(kernel::close(fd)),
+            }
+        }
+    });
+}
+
+/// `act` has the C library close a descriptor of ours, or put a file in its place, from within.
+pub fn closed_within<T>(fd: i32, act: impl FnOnce() -> T) -> T {
+    let Some(s) = fdtable::get(fd) else { return act() };
+    if process::borrowed() {
+        fdtable::doubt(fd, Some(s.number));
+        return act();
+    }
+    crate::sleepers::keep(&s);
+    // The peer is told of the end while its bell still works.
+    let kept = kernel::make_own(|| kernel::fcntl(fd, libc::F_DUPFD_CLOEXEC, 512)).unwrap_or(fd);
+    let answered = act();
+    crate::readiness::forget(fd, s.number);
+    if fdtable::take(fd, s.number) {
+        socket::drop_reference(&Sock { fd: kept, ..s });
+    }
+    if kept != fd {
+        let _ = kernel::close(kept);
+    }
+    answered
+}
+
 /// fcntl(2) succeeded on a descriptor.
 pub fn after_fcntl(fd: i32, command: i32, argument: usize, answered: i32) {
     match command {
@@ -107,17 +214,22 @@ pub fn after_fcntl(fd: i32, command: i32, argument: usize, answered: i32) {
         libc::F_SETFL => {
             if let Some(s) = fdtable::get(fd) {
                 set_flag(&s, SlotFlags::NONBLOCK, argument as i32 & libc::O_NONBLOCK != 0);
-                set_flag(&s, SlotFlags::ASYNC, argument as i32 & libc::O_ASYNC != 0);
+                owner::set_async(&s, argument as i32 & libc::O_ASYNC != 0);
             }
         }
         libc::F_SETOWN => {
             if let Some(s) = fdtable::get(fd) {
-                s.slot.owner.store(argument as i32, Release);
+                owner::set(&s, argument as i32);
             }
         }
         F_SETSIG => {
             if let Some(s) = fdtable::get(fd) {
                 s.slot.owner_signal.store(argument as u32, Release);
+            }
+        }
+        F_SETOWN_EX => {
+            if let Some(s) = fdtable::get(fd) {
+                owner::set_exactly(&s, UserPtr(argument));
             }
         }
         _ => {}
@@ -149,8 +261,8 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
             #[allow(unsafe_code)]
             let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;
             match request {
-                libc::FIOASYNC => set_flag(s, SlotFlags::ASYNC, argument.read_u32()? != 0),
-                FIOSETOWN | SIOCSPGRP => s.slot.owner.store(argument.read_u32()? as i32, Release),
+                libc::FIOASYNC => owner::set_async(s, argument.read_u32()? != 0),
+                FIOSETOWN | SIOCSPGRP => owner::set(s, argument.read_u32()? as i32),
                 _ => {}
             }
             Ok(done)

@@ -24,4 +24,5 @@ pub mod signal;
 pub mod sleepers;
 pub mod socket;
 pub mod stop;
+pub mod transfer;
 pub mod wait;

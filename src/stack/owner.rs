@@ -1,31 +1,100 @@
-//! Signals about a socket: SIGURG and SIGIO to whom F_SETOWN names (fcntl(2)).
+//! Signals about a socket to whom F_SETOWN names (fcntl(2)): SIGIO for O_ASYNC, SIGURG for urgent data.
+//!
+//! SIGIO is the kernel's own doing: O_ASYNC, the owner and F_SETSIG's signal are the anchor's too, and a byte that arrives
+//! there raises it with the right siginfo. So whoever sends to such a socket rings for each write, asleep or not, and the
+//! bytes that nobody slept for are taken away with the next receive.
 
-use core::sync::atomic::Ordering::*;
+use core::sync::atomic::{fence, AtomicU32, Ordering::*};
 
-use crate::shm::End;
+use crate::kernel;
+use crate::shm::views::UserPtr;
+use crate::shm::{End, Slot, SlotFlags, PLAIN};
 use crate::socket::Sock;
 
-/// The far end got an urgent byte.
-pub fn urgent(s: &Sock, end: &End) {
-    let Some(far) = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1)) else { return };
-    let owner = far.owner.load(Acquire);
-    if owner != 0 {
-        #[allow(unsafe_code)]
-        // SAFETY: no pointers.
-        let _ = unsafe { crate::kernel::call(crate::kernel::Sysno::kill, [owner as usize, libc::SIGURG as usize, 0, 0, 0, 0]) };
+/// struct f_owner_ex's types.
+const F_OWNER_TID: u32 = 0;
+const F_OWNER_PGRP: u32 = 2;
+
+/// In [`crate::shm::Slot::owner_kind`]: the owner is one thread.
+const THREAD: u32 = 1;
+
+/// F_SETOWN's value: a process, or a group by its negative number.
+pub fn set(s: &Sock, owner: i32) {
+    s.slot.owner_kind.store(0, Relaxed);
+    s.slot.owner.store(owner, Release);
+}
+
+/// F_SETOWN_EX's value, which the kernel has accepted.
+pub fn set_exactly(s: &Sock, at: UserPtr) {
+    let (Ok(kind), Ok(id)) = (at.read_u32(), at.add(4).read_u32()) else { return };
+    s.slot.owner_kind.store(if kind == F_OWNER_TID { THREAD } else { 0 }, Relaxed);
+    s.slot.owner.store(if kind == F_OWNER_PGRP { (id as i32).wrapping_neg() } else { id as i32 }, Release);
+}
+
+/// O_ASYNC was turned on or off.
+pub fn set_async(s: &Sock, on: bool) {
+    if on {
+        s.slot.set(SlotFlags::ASYNC);
+    } else {
+        s.slot.clear(SlotFlags::ASYNC);
+    }
+    connected(s);
+}
+
+/// A connection's ends know whether their readers want a signal. Called when a socket has got its connection.
+pub fn connected(s: &Sock) {
+    if let Some(end) = s.end() {
+        end.rx().shared.reader_async.store(s.slot.has(SlotFlags::ASYNC) as u32, Release);
     }
 }
 
-/// A datagram came to a socket with O_ASYNC.
-pub fn readable(slot: &crate::shm::Slot) {
-    let owner = slot.owner.load(Acquire);
-    if owner != 0 {
-        let signal = match slot.owner_signal.load(Acquire) {
-            0 => libc::SIGIO as usize,
-            signal => signal as usize,
-        };
-        #[allow(unsafe_code)]
-        // SAFETY: no pointers.
-        let _ = unsafe { crate::kernel::call(crate::kernel::Sysno::kill, [owner as usize, signal, 0, 0, 0, 0]) };
+/// Rings at our end of the anchors for a reader that wants a signal; a sleeping one wakes by the same byte.
+#[cold]
+pub fn ring(fd: i32, armed: &AtomicU32) {
+    fence(SeqCst);
+    armed.store(0, Release);
+    let _ = kernel::sendto(fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
+}
+
+/// Takes bells that rang for nobody, so that there is always room for the next one. Those of sleepers and of epoll are left
+/// to them; a sleeper that came meanwhile is woken to look again.
+#[cold]
+pub fn take_bells(s: &Sock) {
+    let ringed = s.end().is_some_and(|e| e.mode & PLAIN == 0 && e.own().slot.load(Relaxed) != 0);
+    if !ringed || s.slot.sleepers.load(Acquire) > 0 || s.slot.has(SlotFlags::WATCHED) {
+        return;
     }
+    let mut bytes = [0u8; 512];
+    let taken = kernel::recv(s.fd, &mut bytes, libc::MSG_DONTWAIT).unwrap_or(0);
+    fence(SeqCst);
+    if taken > 0 && s.slot.sleepers.load(Acquire) > 0 {
+        crate::readiness::poke(s);
+    }
+}
+
+/// The far end got an urgent byte: its owner is told, with O_ASYNC or without.
+pub fn urgent(s: &Sock, end: &End) {
+    if let Some(far) = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1)) {
+        send(far, libc::SIGURG);
+    }
+}
+
+/// Something came to a socket with O_ASYNC whose anchor no byte tells of it (datagrams).
+pub fn readable(slot: &Slot) {
+    send(slot, match slot.owner_signal.load(Acquire) {
+        0 => libc::SIGIO,
+        signal => signal as i32,
+    });
+}
+
+/// Sends a signal to a socket's owner, if it has one.
+fn send(slot: &Slot, signal: i32) {
+    let owner = slot.owner.load(Acquire);
+    if owner == 0 {
+        return;
+    }
+    let number = if slot.owner_kind.load(Relaxed) == THREAD { kernel::Sysno::tkill } else { kernel::Sysno::kill };
+    #[allow(unsafe_code)]
+    // SAFETY: no pointers.
+    let _ = unsafe { kernel::call_with(number, [owner as usize, signal as usize]) };
 }

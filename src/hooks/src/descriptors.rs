@@ -6,6 +6,10 @@ use stack::shm::views::UserPtr;
 use stack::{descriptors, fdtable, socket};
 
 use crate::boundary::answer;
+use crate::stdio;
+
+/// asm/sockios.h.
+const SIOCATMARK: c_ulong = 0x8905;
 
 hook! {
     unsafe fn close(fd: c_int) -> c_int => our_close {
@@ -24,7 +28,7 @@ alias!(__close => our_uu_close is our_close(fd: c_int) -> c_int);
 hook! {
     unsafe fn dup(fd: c_int) -> c_int => our_dup {
         let new = real!(dup)(fd);
-        if new >= 0 { descriptors::copied(fd, new); }
+        if new >= 0 { copied(fd, new); }
         new
     }
 }
@@ -32,8 +36,7 @@ signature!(dup, our_dup, fn(c_int) -> c_int);
 
 hook! {
     unsafe fn dup2(old: c_int, new: c_int) -> c_int => our_dup2 {
-        if descriptors::reserved(new) { return answer(|| descriptors::make_way(new).map(|()| 0).and_then(|_| descriptors::redo_dup(old, new, 0))); }
-        descriptors::replacing(old, new, || real!(dup2)(old, new))
+        dup_over(old, new, 0, || real!(dup2)(old, new))
     }
 }
 signature!(dup2, our_dup2, fn(c_int, c_int) -> c_int);
@@ -41,17 +44,33 @@ alias!(__dup2 => our_uu_dup2 is our_dup2(old: c_int, new: c_int) -> c_int);
 
 hook! {
     unsafe fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int => our_dup3 {
-        if descriptors::reserved(new) { return answer(|| descriptors::make_way(new).map(|()| 0).and_then(|_| descriptors::redo_dup(old, new, flags))); }
+        // Equal numbers are an error here, and change nothing.
         if old == new { return real!(dup3)(old, new, flags); }
-        descriptors::replacing(old, new, || real!(dup3)(old, new, flags))
+        dup_over(old, new, flags, || real!(dup3)(old, new, flags))
     }
 }
 signature!(dup3, our_dup3, fn(c_int, c_int, c_int) -> c_int);
 
+/// dup2 and dup3. A number that the library itself uses is given up first.
+fn dup_over(old: c_int, new: c_int, flags: c_int, act: impl FnOnce() -> c_int) -> c_int {
+    let made = if descriptors::reserved(new) {
+        answer(|| descriptors::make_way(new).and_then(|()| descriptors::redo_dup(old, new, flags)))
+    } else {
+        descriptors::replacing(old, new, act)
+    };
+    stdio::appeared(made);
+    made
+}
+
+fn copied(old: c_int, new: c_int) {
+    descriptors::copied(old, new);
+    stdio::appeared(new);
+}
+
 hook! {
     unsafe fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int => our_fcntl {
         let answered = real!(fcntl)(fd, command, argument);
-        if answered >= 0 { descriptors::after_fcntl(fd, command, argument, answered); }
+        if answered >= 0 { after_fcntl(fd, command, argument, answered); }
         answered
     }
 }
@@ -59,8 +78,15 @@ hook! {
 hook! {
     unsafe fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int => our_fcntl64 {
         let answered = real!(fcntl64)(fd, command, argument);
-        if answered >= 0 { descriptors::after_fcntl(fd, command, argument, answered); }
+        if answered >= 0 { after_fcntl(fd, command, argument, answered); }
         answered
+    }
+}
+
+fn after_fcntl(fd: c_int, command: c_int, argument: usize, answered: c_int) {
+    descriptors::after_fcntl(fd, command, argument, answered);
+    if command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC {
+        stdio::appeared(answered);
     }
 }
 
@@ -73,27 +99,49 @@ hook! {
     }
 }
 
-/// The descriptors that a message carries, in its ancillary data.
-unsafe fn carried(message: *const msghdr, mut each: impl FnMut(c_int)) {
-    if message.is_null() || (*message).msg_control.is_null() || (*message).msg_controllen == 0 {
+hook! {
+    unsafe fn sockatmark(fd: c_int) -> c_int => our_sockatmark {
+        match fdtable::get(fd) {
+            // The C library asks from within, past the symbol of ioctl.
+            Some(s) => answer(|| {
+                let mut at_mark = 0;
+                descriptors::ioctl(&s, SIOCATMARK, UserPtr(&raw mut at_mark as usize)).map(|_| at_mark)
+            }),
+            None => real!(sockatmark)(fd),
+        }
+    }
+}
+
+/// The descriptors that a message carries, in its ancillary data. What cannot be read carries none: the kernel says why.
+fn carried(message: *const msghdr, mut each: impl FnMut(c_int)) {
+    const HEADER: usize = size_of::<libc::cmsghdr>();
+    // No message carries more descriptors than this makes room for (SCM_MAX_FD is 253).
+    const MOST: usize = 8192;
+    let at = |offset| UserPtr(message as usize).add(offset).read_u64().unwrap_or(0) as usize;
+    let (control, length) =
+        (at(core::mem::offset_of!(msghdr, msg_control)), at(core::mem::offset_of!(msghdr, msg_controllen)));
+    let mut space = [0u8; MOST];
+    let bytes = &mut space[..length.min(MOST)];
+    if length < HEADER || UserPtr(control).read(bytes).is_err() {
         return;
     }
-    let mut header = libc::CMSG_FIRSTHDR(message);
-    while !header.is_null() {
-        if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
-            let bytes = ((*header).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
-            let first = libc::CMSG_DATA(header).cast::<c_int>();
-            for i in 0..bytes / size_of::<c_int>() {
-                each(first.add(i).read_unaligned());
-            }
+    let word = |from: &[u8]| from.first_chunk().map_or(0, |b| c_int::from_ne_bytes(*b));
+    let mut rest = &bytes[..];
+    while rest.len() >= HEADER {
+        let length = rest.first_chunk().map_or(0, |b| usize::from_ne_bytes(*b));
+        if !(HEADER..=rest.len()).contains(&length) {
+            return;
         }
-        header = libc::CMSG_NXTHDR(message, header);
+        if word(&rest[8..]) == libc::SOL_SOCKET && word(&rest[12..]) == libc::SCM_RIGHTS {
+            rest[HEADER..length].chunks_exact(size_of::<c_int>()).for_each(|fd| each(word(fd)));
+        }
+        rest = &rest[length.next_multiple_of(size_of::<usize>()).min(rest.len())..];
     }
 }
 
 /// A message may carry descriptors of ours away: each is one more reference until somebody receives it.
-pub unsafe fn passing(message: *const msghdr, send: impl FnOnce() -> ssize_t) -> ssize_t {
-    if !descriptors::any() || message.is_null() || (*message).msg_controllen == 0 {
+pub fn passing(message: *const msghdr, send: impl FnOnce() -> ssize_t) -> ssize_t {
+    if !descriptors::any() {
         return send();
     }
     carried(message, |fd| descriptors::sent(fd, true));
@@ -105,6 +153,6 @@ pub unsafe fn passing(message: *const msghdr, send: impl FnOnce() -> ssize_t) ->
 }
 
 /// A message arrived: sockets of the network among its descriptors are ours from here on.
-pub unsafe fn received(message: *const msghdr) {
+pub fn received(message: *const msghdr) {
     carried(message, descriptors::arrived);
 }

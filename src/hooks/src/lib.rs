@@ -11,10 +11,17 @@ mod boundary;
 mod guard;
 
 mod descriptors;
+mod limits;
 mod messages;
 mod process;
+mod ranges;
 mod readiness;
 mod sockets;
 mod signals;
 mod start;
+mod stdio;
 mod streams;
+mod syscalls;
+mod transfer;
+mod variadic;
+mod vectors;

@@ -16,11 +16,12 @@ fn start() {
     environment::remember(&own_path());
     start_log();
     descriptors::inherit();
+    crate::stdio::start();
     // SAFETY: both functions only touch this process' own state.
     unsafe {
         libc::pthread_atfork(Some(before_fork), Some(after_fork_parent), Some(after_fork_child));
         libc::atexit(at_exit);
-        at_quick_exit(at_exit);
+        at_quick_exit(leave);
     }
 }
 
@@ -51,6 +52,11 @@ extern "C" fn after_fork_child() {
 }
 
 extern "C" fn at_exit() {
+    crate::stdio::flush();
+    leave();
+}
+
+extern "C" fn leave() {
     descriptors::leave();
     network::tidy();
 }
@@ -62,7 +68,7 @@ fn start_log() {
     let file = std::env::var("SOCKHOP_LOG_FILE").ok().and_then(|path| {
         let path = std::ffi::CString::new(path).ok()?;
         let fd = kernel::open(&path, libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND, 0o600).ok()?;
-        kernel::move_up(fd).ok()
+        stack::readiness::internal::keep(fd).ok()
     });
     let sink = Sink(file.unwrap_or(2));
     let _ = env_logger::Builder::new()

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::sys;
-use crate::abi::Result;
+use crate::abi::{Errno, Result};
 
 /// Descriptors of ours start here at least, far from what programs count on (design, invariant 1).
 const HIGH: i32 = 512;
@@ -27,12 +27,45 @@ pub fn fcntl(fd: i32, command: i32, argument: usize) -> Result<i32> {
 }
 
 /// Moves a descriptor of ours up, out of the program's low numbers, close-on-exec. The old number is closed.
+///
+/// Under a low limit it goes to the highest number that there is: above the limit, where the program has none, if the hard
+/// limit allows that.
 pub fn move_up(fd: i32) -> Result<i32> {
     let limit = open_limit();
-    let floor = HIGH.min(limit.saturating_sub(64).max(3));
-    let up = fcntl(fd, libc::F_DUPFD_CLOEXEC, floor as usize);
+    let to = |floor: i32| fcntl(fd, libc::F_DUPFD_CLOEXEC, floor as usize);
+    let up = if limit > 2 * HIGH {
+        to(HIGH)
+    } else {
+        with_room(|| to(limit)).or_else(|_| {
+            (limit.saturating_sub(64).max(3)..limit).rev().map(to).find(|up| up.is_ok()).unwrap_or_else(|| to(3))
+        })
+    };
     let _ = close(fd);
     up
+}
+
+/// Makes a descriptor of ours with the soft limit raised, so that it takes none of the program's numbers away. The limit is
+/// what it was afterwards; descriptors above it go on working. Errors: those of prlimit(2) and of `make`.
+pub fn with_room<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `old` is writable.
+    unsafe { sys!(prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut old) }?;
+    let raised = libc::rlimit { rlim_cur: (old.rlim_cur + 64).min(old.rlim_max), ..old };
+    // SAFETY: both limits are readable.
+    unsafe {
+        sys!(prlimit64, 0, libc::RLIMIT_NOFILE, &raw const raised, 0)?;
+        let made = make();
+        let _ = sys!(prlimit64, 0, libc::RLIMIT_NOFILE, &raw const old, 0);
+        made
+    }
+}
+
+/// Makes a descriptor of ours, with more room than the program has where it has none left.
+pub fn make_own<T>(make: impl Fn() -> Result<T>) -> Result<T> {
+    match make() {
+        Err(Errno::EMFILE) => with_room(make).map_err(|_| Errno::EMFILE),
+        other => other,
+    }
 }
 
 /// The soft RLIMIT_NOFILE.
@@ -43,10 +76,23 @@ pub fn open_limit() -> i32 {
     limit.rlim_cur.min(1 << 20) as i32
 }
 
+/// close_range(2) with any flags.
+pub fn close_range_with(first: u32, last: u32, flags: u32) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { sys!(close_range, first, last, flags) }.map(drop)
+}
+
+/// How many threads this process has.
+pub fn threads() -> usize {
+    let mut count = 0;
+    let _ = list(c"/proc/self/task", |name| count += (name[0] != b'.') as usize);
+    count
+}
+
 /// openat(2) from the current directory, close-on-exec.
 pub fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32> {
     // SAFETY: the path is a C string.
-    unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32)
+    make_own(|| unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32))
 }
 
 /// openat(2) from a directory, close-on-exec.
@@ -78,6 +124,69 @@ pub fn read(fd: i32, into: &mut [u8]) -> Result<usize> {
 pub fn write(fd: i32, from: &[u8]) -> Result<usize> {
     // SAFETY: the slice is readable.
     unsafe { sys!(write, fd, from.as_ptr(), from.len()) }
+}
+
+/// pread64(2) to a place.
+///
+/// # Safety
+/// `into` is writable for `length` bytes, or memory whose faults the kernel may answer with EFAULT.
+pub unsafe fn pread(fd: i32, into: *mut u8, length: usize, position: u64) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { sys!(pread64, fd, into, length, position) }
+}
+
+/// read(2) from a pipe to a place, what is there at once: EAGAIN when nothing is. A pipe that cannot tell (before Linux
+/// 6.4) is asked for what FIONREAD promises.
+///
+/// # Safety
+/// As [`pread`].
+pub unsafe fn read_nowait(fd: i32, into: *mut u8, length: usize) -> Result<usize> {
+    let list = [libc::iovec { iov_base: into.cast(), iov_len: length }];
+    // SAFETY: the caller's promise; offset -1 is the file's own position.
+    match unsafe { sys!(preadv2, fd, list.as_ptr(), 1, -1isize, -1isize, libc::RWF_NOWAIT) } {
+        Err(Errno::EOPNOTSUPP) => {}
+        other => return other,
+    }
+    match waiting_in(fd)?.min(length) {
+        0 => Err(Errno::EAGAIN),
+        // SAFETY: as above.
+        n => unsafe { sys!(read, fd, into, n) },
+    }
+}
+
+/// write(2) to a pipe from a place, what fits at once: EAGAIN when nothing does.
+///
+/// # Safety
+/// `from` is readable for `length` bytes, or memory whose faults the kernel may answer with EFAULT.
+pub unsafe fn write_nowait(fd: i32, from: *const u8, length: usize) -> Result<usize> {
+    let list = [libc::iovec { iov_base: from.cast_mut().cast(), iov_len: length }];
+    // SAFETY: the caller's promise; offset -1 is the file's own position.
+    match unsafe { sys!(pwritev2, fd, list.as_ptr(), 1, -1isize, -1isize, libc::RWF_NOWAIT) } {
+        Err(Errno::EOPNOTSUPP) => {}
+        other => return other,
+    }
+    let mut fds = [libc::pollfd { fd, events: libc::POLLOUT, revents: 0 }];
+    super::ppoll(&mut fds, Some(0), None)?;
+    if fds[0].revents & libc::POLLOUT == 0 {
+        return Err(Errno::EAGAIN);
+    }
+    // A pipe that is writable has room for a page.
+    // SAFETY: as above.
+    unsafe { sys!(write, fd, from, length.min(4096)) }
+}
+
+/// ioctl_tty(2) FIONREAD: bytes that wait in a pipe.
+pub fn waiting_in(fd: i32) -> Result<usize> {
+    let mut waiting = 0i32;
+    // SAFETY: the int is writable.
+    unsafe { sys!(ioctl, fd, libc::FIONREAD, &raw mut waiting) }?;
+    Ok(waiting.max(0) as usize)
+}
+
+/// lseek(2).
+pub fn seek(fd: i32, offset: i64, whence: i32) -> Result<u64> {
+    // SAFETY: no pointers.
+    unsafe { sys!(lseek, fd, offset, whence) }.map(|at| at as u64)
 }
 
 /// ftruncate(2).
@@ -149,6 +258,16 @@ impl Status {
     /// Is it a file that no directory names (memfd_create(2), or deleted)?
     pub fn is_nameless_file(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFREG && self.links == 0
+    }
+
+    /// Is it a pipe?
+    pub fn is_pipe(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFIFO
+    }
+
+    /// Is it a regular file?
+    pub fn is_regular(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
     }
 
     /// Is it a directory?

@@ -59,6 +59,11 @@ pub fn closed(fd: i32) {
     epoll::closed(fd);
 }
 
+/// The program closed a whole range of descriptors, as far as they are not the library's own.
+pub fn closed_range(first: u32, last: u32) {
+    epoll::closed_range(first, last);
+}
+
 /// The kernel duplicated a descriptor that is not a socket of ours.
 pub fn copied(old: i32, new: i32) {
     epoll::copied(old, new);

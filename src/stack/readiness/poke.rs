@@ -70,7 +70,7 @@ fn make(pipe: &Pipe) -> Result<()> {
     if pipe.read.load(Acquire) >= 0 {
         return Ok(());
     }
-    let ends = kernel::pipe()?;
+    let ends = kernel::make_own(kernel::pipe)?;
     pipe.write.store(internal::keep(ends[1])?, Release);
     pipe.read.store(internal::keep(ends[0])?, Release);
     Ok(())

@@ -46,6 +46,9 @@ pub fn concerns(fds: &[libc::pollfd]) -> bool {
 /// kernel's signal set for the time of the wait.
 pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<usize> {
     signal::cancel::test();
+    if fds.len() > crate::descriptors::open_limit() {
+        return Err(Errno::EINVAL);
+    }
     let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
     loop {
         let mut count = look(fds);

@@ -32,6 +32,9 @@ pub struct Sent {
     /// A position whose way is being timed, and when it was written; 0 when none is. See [`Direction::probe`].
     probe: AtomicU64,
     probe_ns: AtomicU64,
+    /// Position + 1 of a byte that reading passes over: an urgent one that the next took the place of while the reader stood
+    /// before it. 0 for none.
+    pub pass_over: AtomicU64,
 }
 
 /// The line that the producer polls when the ring is full.
@@ -68,6 +71,8 @@ pub(super) struct Consumer {
 pub struct Shared {
     /// Ring the consumer's bell: it sleeps or is watched. Set by the consumer, cleared by whoever rings.
     pub reader_armed: AtomicU32,
+    /// The consumer has O_ASYNC set: ring for each write.
+    pub reader_async: AtomicU32,
     /// Ring the producer's bell: it sleeps or is watched.
     pub writer_armed: AtomicU32,
     /// Position + 1 of the urgent byte (RFC 6093); 0 for none.
@@ -320,13 +325,13 @@ impl Direction {
         let (producer, consumer) = (&self.producer, &self.consumer);
         let positions =
             [&sent.tail, &taken.head, &producer.base, &producer.head_seen, &consumer.base, &consumer.tail_seen];
-        let wides = [&shared.urgent, &shared.corked_ms, &shared.capacity, &shared.rtt_ns, &sent.probe, &sent.probe_ns];
+        let wides = [&shared.urgent, &shared.corked_ms, &shared.capacity, &shared.rtt_ns, &sent.probe, &sent.probe_ns, &sent.pass_over];
         for wide in positions.into_iter().chain(wides).chain([&producer.segments]) {
             wide.store(0, Relaxed);
         }
         consumer.waits.store(0, Relaxed);
         let words = [&sent.fin, &shared.reader_armed, &shared.writer_armed, &shared.urgent_taken, &shared.corked];
-        for word in words.into_iter().chain([&shared.full, &shared.fin_read]) {
+        for word in words.into_iter().chain([&shared.full, &shared.fin_read, &shared.reader_async]) {
             word.store(0, Relaxed);
         }
         producer.lock.reset();

@@ -94,9 +94,11 @@ pub struct Slot {
     pub sleepers: AtomicU32,
     /// What all sleepers but the first sleep on; see [`crate::bell::Seats`]. Datagram receivers all sleep here.
     pub wake: AtomicU32,
-    /// F_SETOWN's and F_SETSIG's values.
+    /// F_SETOWN's value.
     pub owner: AtomicI32,
-    /// The signal of O_ASYNC, 0 for SIGIO.
+    /// What `owner` is; see `stack::owner`.
+    pub owner_kind: AtomicU32,
+    /// F_SETSIG's value, 0 for SIGIO.
     pub owner_signal: AtomicU32,
     /// When the kernel was last asked whether the peer lives (`wait::ask_now_and_then`).
     pub asked_ms: AtomicU32,
@@ -104,7 +106,7 @@ pub struct Slot {
     pub first_sleeper: AtomicU32,
     /// Not 0: others may sleep on `wake`.
     pub other_sleepers: AtomicU32,
-    _pad: [AtomicU32; 2],
+    _pad: [AtomicU32; 1],
     /// For the protocol's own use.
     pub extra: [AtomicU64; 32],
 }
@@ -130,6 +132,7 @@ impl Slot {
         slot.queue.store(super::NO_CHUNK, Relaxed);
         slot.error.store(0, Relaxed);
         slot.owner.store(0, Relaxed);
+        slot.owner_kind.store(0, Relaxed);
         slot.owner_signal.store(0, Relaxed);
         slot.family.store(family as u32, Relaxed);
         slot.kind.store(kind as u32, Relaxed);

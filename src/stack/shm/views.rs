@@ -5,11 +5,15 @@
 
 use super::usercopy;
 use crate::abi::{Errno, Result};
+use crate::kernel;
 
 /// UIO_MAXIOV.
 pub const IOV_MAX: usize = 1024;
 /// MAX_RW_COUNT: no call moves more.
 const MAX_COUNT: usize = 0x7fff_f000;
+
+/// Where the program's addresses end (TASK_SIZE_MAX).
+const TASK_END: usize = if cfg!(target_arch = "x86_64") { (1 << 47) - 4096 } else { 1 << 48 };
 
 /// A place in the program's memory.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +72,7 @@ impl UserPtr {
     }
 }
 
-/// The program's buffers, one after the other, with a position in them.
+/// The program's buffers, one after the other, with a position in them; or a file of its in their place.
 #[derive(Clone, Copy)]
 pub struct Buffers<'a> {
     list: &'a [libc::iovec],
@@ -76,13 +80,76 @@ pub struct Buffers<'a> {
     at: usize,
     offset: usize,
     left: usize,
+    file: Option<File>,
+}
+
+/// A file that bytes come from or go to without passing the program's memory (sendfile, splice).
+#[derive(Clone, Copy)]
+struct File {
+    fd: i32,
+    /// Where in the file; none for a pipe.
+    position: Option<u64>,
 }
 
 impl<'a> Buffers<'a> {
     /// The buffers of a list that was copied in and measured by [`read_list`].
     pub fn new(list: &'a [libc::iovec]) -> Buffers<'a> {
         let left = list.iter().map(|b| b.iov_len).sum();
-        Buffers { list, at: 0, offset: 0, left }
+        Buffers { list, at: 0, offset: 0, left, file: None }
+    }
+
+    /// Up to `length` bytes of a file from a position on, or of a pipe.
+    pub fn of_file(fd: i32, position: Option<u64>, length: usize) -> Buffers<'a> {
+        Buffers { list: &[], at: 0, offset: 0, left: length.min(MAX_COUNT), file: Some(File { fd, position }) }
+    }
+
+    /// Is it a file and not memory? What is short of it is its end, not a bad address.
+    #[inline]
+    pub fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Can the next `length` bytes, as far as there are so many, be read (or written)?
+    #[cold]
+    pub fn reachable(&self, mut length: usize, write: bool) -> bool {
+        let mut ahead = *self;
+        while length > 0 {
+            let Some((at, piece)) = ahead.piece() else { return true };
+            let n = piece.min(length);
+            // SAFETY: what the program gave to receive into is ordinary memory; nothing else is written to.
+            if !unsafe { usercopy::probe(at as *const u8, n, write) } {
+                return false;
+            }
+            ahead.advance(n);
+            length -= n;
+        }
+        true
+    }
+
+    #[cold]
+    fn take_file(&mut self, dst: *mut u8, len: usize) -> usize {
+        let Some(file) = &mut self.file else { return 0 };
+        let len = len.min(self.left);
+        // SAFETY: `dst` is writable for `len` bytes, by the promise that the caller of `take` made.
+        let read = unsafe {
+            match file.position {
+                Some(at) => kernel::pread(file.fd, dst, len, at),
+                None => kernel::read_nowait(file.fd, dst, len),
+            }
+        };
+        let n = read.unwrap_or(0).min(len);
+        file.position = file.position.map(|at| at + n as u64);
+        self.left -= n;
+        n
+    }
+
+    #[cold]
+    fn put_file(&mut self, src: *const u8, len: usize) -> usize {
+        let Some(file) = self.file else { return 0 };
+        // SAFETY: `src` is readable for `len` bytes, by the promise that the caller of `put` made.
+        let n = unsafe { kernel::write_nowait(file.fd, src, len.min(self.left)) }.unwrap_or(0);
+        self.left -= n.min(self.left);
+        n
     }
 
     /// Bytes from the position to the end.
@@ -106,6 +173,9 @@ impl<'a> Buffers<'a> {
     /// Moves the position on.
     pub fn advance(&mut self, mut n: usize) {
         self.left -= n.min(self.left);
+        if let Some(file) = &mut self.file {
+            file.position = file.position.map(|at| at + n as u64);
+        }
         while n > 0 {
             let Some((_, length)) = self.piece() else { return };
             let step = n.min(length);
@@ -122,7 +192,9 @@ impl<'a> Buffers<'a> {
     pub unsafe fn take(&mut self, dst: *mut u8, len: usize) -> usize {
         let mut done = 0;
         while done < len {
-            let Some((from, length)) = self.piece() else { break };
+            let Some((from, length)) = self.piece() else {
+                return done + self.take_file(dst.wrapping_add(done), len - done);
+            };
             let n = length.min(len - done);
             // SAFETY: the caller's promise; the source is checked by usercopy.
             let copied = unsafe { usercopy::copy_in(dst.add(done), from as *const u8, n) };
@@ -144,7 +216,9 @@ impl<'a> Buffers<'a> {
     pub unsafe fn put(&mut self, src: *const u8, len: usize) -> usize {
         let mut done = 0;
         while done < len {
-            let Some((to, length)) = self.piece() else { break };
+            let Some((to, length)) = self.piece() else {
+                return done + self.put_file(src.wrapping_add(done), len - done);
+            };
             let n = length.min(len - done);
             // SAFETY: the caller's promise; the destination is checked by usercopy.
             let copied = unsafe { usercopy::copy_out(to as *mut u8, src.add(done), n) };
@@ -205,6 +279,10 @@ pub fn read_list(from: UserPtr, count: usize, too_many: Errno, space: &mut List)
         let (base, length) = (at.read_u64()? as usize, at.add(8).read_u64()? as usize);
         if length > isize::MAX as usize {
             return Err(Errno::EINVAL);
+        }
+        // access_ok: a list is checked for reaching beyond the addresses that a program can have before it is cut.
+        if count > 1 && base.checked_add(length).is_none_or(|end| end > TASK_END) {
+            return Err(Errno::EFAULT);
         }
         let length = length.min(MAX_COUNT - total);
         total += length;

@@ -93,8 +93,8 @@ fn mark(fd: i32, on: bool) {
 
 impl Set {
     fn new() -> Result<Set> {
-        let bells = internal::keep(kernel::epoll_create()?)?;
-        let kick = internal::keep(kernel::eventfd(0)?)?;
+        let bells = internal::keep(kernel::make_own(kernel::epoll_create)?)?;
+        let kick = internal::keep(kernel::make_own(|| kernel::eventfd(0))?)?;
         kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
         Ok(Set {
             items: Mutex::new(Items::default()),
@@ -238,6 +238,13 @@ pub fn closed(fd: i32) {
         let gone = sets_mut().remove(&fd);
         drop(gone);
     }
+}
+
+/// The program closed a range of descriptors.
+pub fn closed_range(first: u32, last: u32) {
+    let range = first.min(i32::MAX as u32) as i32..=last.min(i32::MAX as u32) as i32;
+    let gone: Vec<i32> = sets().range(range).map(|(fd, _)| *fd).collect();
+    gone.into_iter().for_each(closed);
 }
 
 /// The kernel duplicated a descriptor that is not a socket of ours.

@@ -5,7 +5,7 @@
 
 mod bpf;
 mod cache;
-mod cmsg;
+pub mod cmsg;
 mod cork;
 mod deliver;
 mod errors;

@@ -264,6 +264,7 @@ fn established(s: &Sock) {
         }
         end.own().slot.store(s.number + 1, Release);
         super::data::set_capacity(s, &end);
+        crate::owner::connected(s);
     }
     s.slot.state.store(state::ESTABLISHED, Release);
 }

@@ -84,6 +84,9 @@ impl SocketOps for Stream {
     }
 
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+        if !m.control.is_empty() {
+            super::dgram::cmsg::check(m.control)?;
+        }
         data::send(s, m)
     }
 

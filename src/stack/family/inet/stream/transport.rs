@@ -40,17 +40,42 @@ pub fn of(end: &End) -> &'static dyn Transport {
     }
 }
 
+/// A segment's worth: the kernel copies so much as one, and a bad address within it spoils all of it.
+const SEGMENT: usize = 64 << 10;
+/// What the kernel's copy of a larger write advances by (a fragment of its socket buffers).
+const FRAGMENT: usize = 32 << 10;
+
+/// A bad address ended a copy after `n` bytes of a piece, `done` before it: as many count as the kernel would have taken.
+#[cold]
+fn cut_short<'a>(data: &mut Buffers<'a>, start: Buffers<'a>, done: usize, n: usize) -> usize {
+    if data.is_file() {
+        return n;
+    }
+    let whole = n - n % FRAGMENT;
+    *data = start;
+    data.advance(done + whole);
+    whole
+}
+
 /// Through the rings in shared memory; the anchors are the bells.
 pub struct Ring;
 
 impl Transport for Ring {
     #[inline]
     fn send(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
-        let mut faulted = false;
+        let (start, mut done, mut faulted) = (*data, 0, false);
         let sent = end.tx().produce(s.arena, process::alone(s.slot), want, |at, length| {
+            if done == 0 && length < want && !data.reachable(want.min(SEGMENT), false) {
+                faulted = true;
+                return 0;
+            }
             // SAFETY: the ring offers `length` writable bytes at `at`.
-            let n = unsafe { data.take(at, length) };
-            faulted |= n < length;
+            let mut n = unsafe { data.take(at, length) };
+            if n < length {
+                faulted = true;
+                n = cut_short(data, start, done, n);
+            }
+            done += n;
             n
         })?;
         match sent {
@@ -62,14 +87,23 @@ impl Transport for Ring {
 
     #[inline]
     fn receive(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, how: Take) -> Result<usize> {
-        let mut faulted = false;
+        let (start, mut done, mut faulted) = (*data, 0, false);
+        let all = how.want.min(end.rx().buffered() as usize);
         let got = end.rx().consume(s.arena, process::alone(s.slot), how, |at, length| {
             if how.discard {
                 return length;
             }
+            if done == 0 && length < all && !data.reachable(all.min(SEGMENT), true) {
+                faulted = true;
+                return 0;
+            }
             // SAFETY: the ring offers `length` readable bytes at `at`.
-            let n = unsafe { data.put(at, length) };
-            faulted |= n < length;
+            let mut n = unsafe { data.put(at, length) };
+            if n < length {
+                faulted = true;
+                n = cut_short(data, start, done, n);
+            }
+            done += n;
             n
         })?;
         match got {
@@ -81,7 +115,11 @@ impl Transport for Ring {
 
     #[inline]
     fn wake_reader(&self, s: &Sock, end: &End) {
-        wait::ring(s.fd, &end.tx().shared.reader_armed);
+        let shared = &end.tx().shared;
+        if shared.reader_async.load(Relaxed) != 0 {
+            return crate::owner::ring(s.fd, &shared.reader_armed);
+        }
+        wait::ring(s.fd, &shared.reader_armed);
     }
 
     #[inline]
@@ -91,7 +129,7 @@ impl Transport for Ring {
 
     fn end_of_stream(&self, s: &Sock, end: &End) {
         end.tx().sent.fin.store(1, Release);
-        wait::ring(s.fd, &end.tx().shared.reader_armed);
+        self.wake_reader(s, end);
     }
 }
 
@@ -102,6 +140,9 @@ impl Transport for Plain {
     fn send(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
         if want == 0 {
             return Ok(0);
+        }
+        if data.is_file() {
+            return send_file(s, end, data, want);
         }
         let mut list = [libc::iovec { iov_base: core::ptr::null_mut(), iov_len: 0 }; 16];
         let count = cut(data, &mut list, want);
@@ -127,7 +168,9 @@ impl Transport for Plain {
             return if how.want == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
         }
         let flags = libc::MSG_DONTWAIT | if how.peek { libc::MSG_PEEK } else { 0 };
-        let got = if how.discard {
+        let got = if data.is_file() {
+            receive_to_file(s, data, want)?
+        } else if how.discard {
             let mut sink = [0u8; 4096];
             let n = want.min(sink.len());
             kernel::recv(s.fd, &mut sink[..n], flags)?
@@ -161,6 +204,44 @@ impl Transport for Plain {
         end.tx().sent.fin.store(1, Release);
         let _ = kernel::shutdown(s.fd, libc::SHUT_WR);
     }
+}
+
+/// From a file to the anchor. An anchor that is writable has room for so much (unix_writable: three quarters are free).
+fn send_file(s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
+    let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLOUT, revents: 0 }];
+    kernel::ppoll(&mut fds, Some(0), None)?;
+    if fds[0].revents == 0 {
+        return Err(Errno::EAGAIN);
+    }
+    let mut space = [0u8; FRAGMENT];
+    // SAFETY: the array is writable.
+    let n = unsafe { data.take(space.as_mut_ptr(), want.min(FRAGMENT)) };
+    let mut sent = 0;
+    while sent < n {
+        match kernel::sendto(s.fd, &space[sent..n], libc::MSG_NOSIGNAL, &[]) {
+            Ok(more) => sent += more,
+            Err(Errno::EAGAIN) => drop(kernel::ppoll(&mut fds, None, None)),
+            Err(e) if sent == 0 => return Err(e),
+            Err(_) => break,
+        }
+    }
+    end.tx().count_written(sent);
+    if sent == 0 {
+        return Err(Errno::EFAULT);
+    }
+    Ok(sent)
+}
+
+/// From the anchor to a pipe: what the pipe takes is taken from the anchor afterwards.
+fn receive_to_file(s: &Sock, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
+    let mut space = [0u8; FRAGMENT];
+    let n = want.min(FRAGMENT);
+    let n = kernel::recv(s.fd, &mut space[..n], libc::MSG_DONTWAIT | libc::MSG_PEEK)?;
+    let n = match data.put_slice(&space[..n]) {
+        0 if n > 0 => return Err(Errno::EFAULT),
+        n => n,
+    };
+    kernel::recv(s.fd, &mut space[..n], libc::MSG_DONTWAIT)
 }
 
 /// The next buffers as a list for the kernel, cut to `want` bytes.

@@ -17,6 +17,7 @@ pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<us
     let sent = carrier.send(s, end, &mut m.data, want)?;
     if sent == want {
         let tx = end.tx();
+        replace(s, end);
         tx.shared.urgent_taken.store(0, Relaxed);
         tx.shared.urgent.store(tx.written(), Release);
         crate::owner::urgent(s, end);
@@ -25,10 +26,39 @@ pub fn send(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<us
     Ok(sent)
 }
 
+/// The urgent byte before this one becomes an ordinary one, unless the reader stands right before it (tcp_check_urg).
+fn replace(s: &Sock, end: &End) {
+    let tx = end.tx();
+    let old = tx.shared.urgent.load(Acquire);
+    let far = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1));
+    if old != 0 && tx.consumed() + 1 == old && far.is_none_or(|far| !options::flag(far, options::OOB_INLINE)) {
+        tx.sent.pass_over.store(old, Release);
+    }
+}
+
+/// Takes the byte that reading passes over, once it comes to it.
+fn pass_over(s: &Sock, end: &End) {
+    let rx = end.rx();
+    let mark = rx.sent.pass_over.load(Acquire);
+    if mark == 0 || rx.consumed() + 1 < mark {
+        return;
+    }
+    if rx.consumed() + 1 == mark && drop_one(s, end) || rx.consumed() >= mark {
+        let _ = rx.sent.pass_over.compare_exchange(mark, 0, AcqRel, Relaxed);
+    }
+}
+
+/// Takes one byte for nobody.
+fn drop_one(s: &Sock, end: &End) -> bool {
+    let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
+    transport::of(end).receive(s, end, &mut Buffers::new(&[]), how).is_ok()
+}
+
 /// The position that an ordinary read stops at: the mark, unless it stands there already. A mark that is reached and
 /// not inline is passed over, and the byte with it.
 pub fn stop_at(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
+    pass_over(s, end);
     let mark = rx.shared.urgent.load(Acquire);
     let Some(at) = mark.checked_sub(1) else { return u64::MAX };
     let here = rx.consumed();
@@ -38,8 +68,7 @@ pub fn stop_at(s: &Sock, end: &End) -> u64 {
     let passed = if here > at {
         true
     } else if rx.buffered() > 0 && !options::flag(s.slot, options::OOB_INLINE) {
-        let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
-        transport::of(end).receive(s, end, &mut Buffers::new(&[]), how).is_ok()
+        drop_one(s, end)
     } else {
         false
     };

@@ -1,0 +1,200 @@
+//! `syscall`: each number that stands for a call with a hook goes to the same code. Everything else goes on unchanged.
+
+use core::ffi::c_long;
+
+use stack::abi::Errno;
+use stack::offspring;
+
+use crate::boundary::set_errno;
+use crate::descriptors as fds;
+use crate::{limits, messages, process, ranges, readiness, signals, sockets, streams, transfer, vectors};
+
+// The macro has no variadics: the words that the caller did not give are read and not used.
+hook! {
+    unsafe fn syscall(
+        number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize
+    ) -> c_long => our_syscall {
+        match dispatch(number, [a, b, c, d, e, f]) {
+            Some(answered) => answered,
+            None => real!(syscall)(number, a, b, c, d, e, f),
+        }
+    }
+}
+
+/// Calls a hook with words turned into its parameters' types.
+macro_rules! go {
+    ($hook:path $(, $word:expr)*) => {
+        Some($hook($($word as _),*) as c_long)
+    };
+}
+
+/// The hook of a number, called. None: the number has none.
+unsafe fn dispatch(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long> {
+    lives(number, [a, b, c, d, e, f])
+        .or_else(|| moves(number, [a, b, c, d, e, f]))
+        .or_else(|| counts(number, [a, b, c, d, e]))
+        .or_else(|| waits(number, [a, b, c, d, e, f]))
+        .or_else(|| processes(number, [a, b, c, d, e, f]))
+        .or_else(|| handlers(number, [a, b, c]))
+}
+
+/// The life of a socket.
+unsafe fn lives(number: c_long, [a, b, c, d, e, _]: [usize; 6]) -> Option<c_long> {
+    match number {
+        libc::SYS_socket => go!(sockets::our_socket, a, b, c),
+        libc::SYS_bind => go!(sockets::our_bind, a, b, c),
+        libc::SYS_listen => go!(sockets::our_listen, a, b),
+        libc::SYS_accept => go!(sockets::our_accept, a, b, c),
+        libc::SYS_accept4 => go!(sockets::our_accept4, a, b, c, d),
+        libc::SYS_connect => go!(sockets::our_connect, a, b, c),
+        libc::SYS_getsockname => go!(sockets::our_getsockname, a, b, c),
+        libc::SYS_getpeername => go!(sockets::our_getpeername, a, b, c),
+        libc::SYS_getsockopt => go!(sockets::our_getsockopt, a, b, c, d, e),
+        libc::SYS_setsockopt => go!(sockets::our_setsockopt, a, b, c, d, e),
+        libc::SYS_shutdown => go!(sockets::our_shutdown, a, b),
+        _ => None,
+    }
+}
+
+/// Bytes.
+unsafe fn moves(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long> {
+    match number {
+        libc::SYS_read => go!(streams::our_read, a, b, c),
+        libc::SYS_write => go!(streams::our_write, a, b, c),
+        libc::SYS_readv => go!(streams::our_readv, a, b, c),
+        libc::SYS_writev => go!(streams::our_writev, a, b, c),
+        libc::SYS_sendto => go!(streams::our_sendto, a, b, c, d, e, f),
+        libc::SYS_recvfrom => go!(streams::our_recvfrom, a, b, c, d, e, f),
+        libc::SYS_sendmsg => go!(messages::our_sendmsg, a, b, c),
+        libc::SYS_recvmsg => go!(messages::our_recvmsg, a, b, c),
+        libc::SYS_sendmmsg => go!(messages::our_sendmmsg, a, b, c, d),
+        libc::SYS_recvmmsg => go!(messages::our_recvmmsg, a, b, c, d, e),
+        // The position comes in two words, of which the first holds all of it.
+        libc::SYS_preadv2 => go!(vectors::our_preadv2, a, b, c, d, f),
+        libc::SYS_pwritev2 => go!(vectors::our_pwritev2, a, b, c, d, f),
+        libc::SYS_sendfile => go!(transfer::our_sendfile, a, b, c, d),
+        libc::SYS_splice => go!(transfer::our_splice, a, b, c, d, e, f),
+        _ => None,
+    }
+}
+
+/// Descriptors.
+unsafe fn counts(number: c_long, [a, b, c, d, _]: [usize; 5]) -> Option<c_long> {
+    match number {
+        libc::SYS_close => go!(fds::our_close, a),
+        libc::SYS_close_range => go!(ranges::our_close_range, a, b, c),
+        libc::SYS_dup => go!(fds::our_dup, a),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_dup2 => go!(fds::our_dup2, a, b),
+        libc::SYS_dup3 => go!(fds::our_dup3, a, b, c),
+        libc::SYS_fcntl => go!(fds::our_fcntl, a, b, c),
+        libc::SYS_ioctl => go!(fds::our_ioctl, a, b, c),
+        libc::SYS_setrlimit => go!(limits::our_setrlimit, a, b),
+        libc::SYS_prlimit64 => go!(limits::our_prlimit, a, b, c, d),
+        libc::SYS_pidfd_getfd => go!(process::our_pidfd_getfd, a, b, c),
+        libc::SYS_io_uring_setup if !stack::process::io_uring_allowed() => {
+            set_errno(Errno::ENOSYS);
+            Some(-1)
+        }
+        _ => None,
+    }
+}
+
+/// Waiting on several.
+unsafe fn waits(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long> {
+    match number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll => go!(readiness::our_poll, a, b, c),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_select => go!(readiness::our_select, a, b, c, d, e),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait => go!(readiness::our_epoll_wait, a, b, c, d),
+        libc::SYS_ppoll => go!(readiness::our_ppoll, a, b, c, d),
+        // The mask comes in a pair with its size.
+        libc::SYS_pselect6 => {
+            let mask = if f == 0 { 0 } else { (f as *const usize).read_unaligned() };
+            go!(readiness::our_pselect, a, b, c, d, e, mask)
+        }
+        libc::SYS_epoll_ctl => go!(readiness::our_epoll_ctl, a, b, c, d),
+        libc::SYS_epoll_pwait => go!(readiness::our_epoll_pwait, a, b, c, d, e),
+        libc::SYS_epoll_pwait2 => go!(readiness::our_epoll_pwait2, a, b, c, d, e),
+        _ => None,
+    }
+}
+
+/// Processes. A child that goes on here, on a copy of this stack, is a fork whatever it is called; one with a stack of its own
+/// never comes back through this function.
+unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long> {
+    let copies = |flags: usize, stack: usize| flags & libc::CLONE_VM as usize == 0 && stack == 0;
+    let copying = |flags: usize| {
+        let one_table = flags & libc::CLONE_FILES as usize != 0;
+        Some(offspring::copying(one_table, || real!(syscall)(number, a, b, c, d, e, f)))
+    };
+    match number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_fork => copying(0),
+        libc::SYS_clone if copies(a, b) => copying(a),
+        libc::SYS_clone3 if a != 0 && b >= CLONE3_STACK + 8 => {
+            let word = |at: usize| ((a + at) as *const usize).read_unaligned();
+            if copies(word(0), word(CLONE3_STACK)) { copying(word(0)) } else { None }
+        }
+        libc::SYS_execve => go!(process::our_execve, a, b, c),
+        libc::SYS_execveat => go!(process::our_execveat, a, b, c, d, e),
+        libc::SYS_exit_group => {
+            process::our_exit(a as _);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Where struct clone_args has the stack (clone(2)).
+const CLONE3_STACK: usize = 40;
+
+/// The kernel's struct sigaction on architectures with SA_RESTORER.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+/// What signals do. The kernel's structures are shorter than the C library's.
+unsafe fn handlers(number: c_long, [a, b, c]: [usize; 3]) -> Option<c_long> {
+    match number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rt_sigaction => {
+            let (new, old) = (b as *const Action, c as *mut Action);
+            let mut given: libc::sigaction = core::mem::zeroed();
+            let mut before: libc::sigaction = core::mem::zeroed();
+            if !new.is_null() {
+                let Action { handler, flags, mask, .. } = new.read_unaligned();
+                (given.sa_sigaction, given.sa_flags) = (handler, flags as _);
+                (&raw mut given.sa_mask).cast::<u64>().write(mask);
+            }
+            let given = if new.is_null() { core::ptr::null() } else { &raw const given };
+            let done = signals::our_sigaction(a as _, given, &mut before);
+            if done == 0 && !old.is_null() {
+                let mask = (&raw const before.sa_mask).cast::<u64>().read();
+                let (handler, flags) = (before.sa_sigaction, before.sa_flags as u32 as usize);
+                old.write_unaligned(Action { handler, flags, restorer: 0, mask });
+            }
+            Some(done.into())
+        }
+        libc::SYS_rt_sigprocmask => {
+            let mut given: libc::sigset_t = core::mem::zeroed();
+            let mut before: libc::sigset_t = core::mem::zeroed();
+            if b != 0 {
+                (&raw mut given).cast::<u64>().write((b as *const u64).read_unaligned());
+            }
+            let given = if b == 0 { core::ptr::null() } else { &raw const given };
+            let done = signals::our_sigprocmask(a as _, given, &mut before);
+            if done == 0 && c != 0 {
+                (c as *mut u64).write_unaligned((&raw const before).cast::<u64>().read());
+            }
+            Some(done.into())
+        }
+        _ => None,
+    }
+}
