@@ -18,6 +18,7 @@ pub mod offspring;
 pub mod options;
 pub mod owner;
 pub mod process;
+pub mod ranges;
 pub mod readiness;
 pub mod shm;
 pub mod signal;

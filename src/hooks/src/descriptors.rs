@@ -6,7 +6,7 @@ use stack::shm::views::UserPtr;
 use stack::{descriptors, fdtable, socket};
 
 use crate::boundary::answer;
-use crate::stdio;
+use crate::cookies;
 
 /// asm/sockios.h.
 const SIOCATMARK: c_ulong = 0x8905;
@@ -58,13 +58,13 @@ fn dup_over(old: c_int, new: c_int, flags: c_int, act: impl FnOnce() -> c_int) -
     } else {
         descriptors::replacing(old, new, act)
     };
-    stdio::appeared(made);
+    cookies::appeared(made);
     made
 }
 
 fn copied(old: c_int, new: c_int) {
     descriptors::copied(old, new);
-    stdio::appeared(new);
+    cookies::appeared(new);
 }
 
 hook! {
@@ -74,6 +74,8 @@ hook! {
         answered
     }
 }
+
+alias!(__fcntl => our_uu_fcntl is our_fcntl(fd: c_int, command: c_int, argument: usize) -> c_int);
 
 hook! {
     unsafe fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int => our_fcntl64 {
@@ -86,7 +88,7 @@ hook! {
 fn after_fcntl(fd: c_int, command: c_int, argument: usize, answered: c_int) {
     descriptors::after_fcntl(fd, command, argument, answered);
     if command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC {
-        stdio::appeared(answered);
+        cookies::appeared(answered);
     }
 }
 

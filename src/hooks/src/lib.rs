@@ -10,6 +10,7 @@
 mod boundary;
 mod guard;
 
+mod cookies;
 mod descriptors;
 mod limits;
 mod messages;

@@ -16,7 +16,7 @@ fn start() {
     environment::remember(&own_path());
     start_log();
     descriptors::inherit();
-    crate::stdio::start();
+    crate::cookies::start();
     // SAFETY: both functions only touch this process' own state.
     unsafe {
         libc::pthread_atfork(Some(before_fork), Some(after_fork_parent), Some(after_fork_child));
@@ -52,7 +52,7 @@ extern "C" fn after_fork_child() {
 }
 
 extern "C" fn at_exit() {
-    crate::stdio::flush();
+    crate::cookies::flush();
     leave();
 }
 
