@@ -47,14 +47,20 @@ pub fn sendfile(out: i32, from: i32, offset_at: UserPtr, count: usize) -> Result
         return to_pipe(&s, out, count, out_flags & libc::O_NONBLOCK != 0);
     }
     let s = fdtable::get(out).ok_or(Errno::EBADF)?;
-    if seekable.is_err() {
+    if seekable.is_err() || out_flags & libc::O_APPEND != 0 {
         return Err(Errno::EINVAL);
     }
-    let sent = from_file(&s, from, start as u64, count)?;
+    let sent = from_file(&s, from, start as u64, count).map_err(|e| match (given, e) {
+        // Not a file with positions after all, which only matters to who gave one.
+        (None, Errno::ESPIPE) => Errno::EINVAL,
+        (_, e) => e,
+    })?;
     let end = start + sent as i64;
     match given {
         Some(_) if sent > 0 => offset_at.write(&end.to_ne_bytes())?,
-        None if sent > 0 => drop(kernel::seek(from, end, libc::SEEK_SET)),
+        None if sent > 0 => {
+            kernel::seek(from, end, libc::SEEK_SET)?;
+        }
         _ => {}
     }
     Ok(sent)
@@ -91,16 +97,23 @@ fn peek(file: i32, at: u64) -> Result<usize> {
     }
 }
 
-/// Files whose size says nothing (devices, /proc), and datagrams, which are made whole.
+/// Files whose size says nothing (devices, /proc), and datagrams, which are made whole. The kernel gives the bytes through a
+/// pipe of ours, since only it knows which files can be spliced from.
 fn by_copies(s: &Sock, file: i32, start: u64, count: usize) -> Result<usize> {
+    let ends = kernel::make_own(kernel::pipe)?;
+    let sent = through(s, file, start, count, ends);
+    for end in ends {
+        let _ = kernel::close(end);
+    }
+    sent
+}
+
+fn through(s: &Sock, file: i32, start: u64, count: usize, [out, into]: [i32; 2]) -> Result<usize> {
     let mut space = vec![0u8; count.min(DATAGRAM)];
     let mut total = 0;
     while total < count {
-        let want = space.len().min(count - total);
-        #[allow(unsafe_code)]
-        // SAFETY: the vector is writable for so much.
-        let read = unsafe { kernel::pread(file, space.as_mut_ptr(), want, start + total as u64) };
-        let n = match read {
+        let moved = kernel::sendfile(into, file, start + total as u64, space.len().min(count - total));
+        let n = match moved.and_then(|n| if n == 0 { Ok(0) } else { kernel::read(out, &mut space[..n]) }) {
             Ok(0) => break,
             Ok(n) => n,
             Err(_) if total > 0 => break,
@@ -182,7 +195,11 @@ fn from_pipe_to(s: &Sock, pipe: i32, length: usize, nonblocking: bool, more: boo
 /// What the socket has, to the pipe, as much as fits (tcp_splice_read).
 fn to_pipe(s: &Sock, pipe: i32, length: usize, nonblocking: bool) -> Result<usize> {
     loop {
-        wait_for(pipe, libc::POLLOUT, nonblocking)?;
+        if wait_for(pipe, libc::POLLOUT, nonblocking)? & libc::POLLERR != 0 {
+            // Nobody reads from it any more.
+            kernel::raise(libc::SIGPIPE);
+            return Err(Errno::EPIPE);
+        }
         if s.kind() != libc::SOCK_STREAM {
             return datagram_to_pipe(s, pipe, length);
         }

@@ -175,6 +175,13 @@ pub unsafe fn write_nowait(fd: i32, from: *const u8, length: usize) -> Result<us
     unsafe { sys!(write, fd, from, length.min(4096)) }
 }
 
+/// sendfile(2) between kernel descriptors, from a position on.
+pub fn sendfile(to: i32, from: i32, position: u64, length: usize) -> Result<usize> {
+    let mut at = position;
+    // SAFETY: the position is readable and writable.
+    unsafe { sys!(sendfile, to, from, &raw mut at, length) }
+}
+
 /// ioctl_tty(2) FIONREAD: bytes that wait in a pipe.
 pub fn waiting_in(fd: i32) -> Result<usize> {
     let mut waiting = 0i32;
