@@ -101,17 +101,6 @@ pub fn parse(control: &[u8], v4: bool, six: bool) -> Result<Control> {
     Ok(out)
 }
 
-/// Checks the ancillary data of a stream, of which only the socket level's is looked at (sock_cmsg_send).
-pub fn check(control: &[u8]) -> Result<()> {
-    for message in messages(control) {
-        let m = message?;
-        if m.level == libc::SOL_SOCKET {
-            of_socket(&m, &mut Control::default())?;
-        }
-    }
-    Ok(())
-}
-
 fn of_socket(m: &Message<'_>, out: &mut Control) -> Result<()> {
     match m.kind {
         libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => {

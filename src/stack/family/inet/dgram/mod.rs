@@ -5,7 +5,7 @@
 
 mod bpf;
 mod cache;
-pub mod cmsg;
+mod cmsg;
 mod cork;
 mod deliver;
 mod errors;

@@ -3,6 +3,7 @@
 mod accept;
 mod close;
 mod connect;
+mod control;
 mod data;
 mod poll;
 mod transport;
@@ -85,7 +86,7 @@ impl SocketOps for Stream {
 
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         if !m.control.is_empty() {
-            super::dgram::cmsg::check(m.control)?;
+            control::check(m.control)?;
         }
         data::send(s, m)
     }

@@ -1,0 +1,68 @@
+//! Ancillary data that comes with bytes to send: a stream looks at the socket level's alone, to refuse what is malformed
+//! (sock_cmsg_send; cmsg(3)).
+
+use crate::abi::{Errno, Result};
+
+/// sizeof(struct cmsghdr): a length of 8 bytes, a level and a type.
+const HEADER: usize = 16;
+const SCM_TS_OPT_ID: i32 = 81;
+const SO_TIMESTAMPING_NEW: i32 = 65;
+/// SOF_TIMESTAMPING_TX_RECORD_MASK.
+const STAMP_ON_THE_WAY_OUT: u32 = 0x103 | 1 << 9 | 1 << 18;
+
+/// Checks the messages one after the other (CMSG_OK). Errors: EINVAL, EPERM.
+pub fn check(mut rest: &[u8]) -> Result<()> {
+    let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
+    while rest.len() >= HEADER {
+        let length = rest.first_chunk().map_or(0, |b| usize::from_ne_bytes(*b));
+        if !(HEADER..=rest.len()).contains(&length) {
+            return Err(Errno::EINVAL);
+        }
+        let (level, kind, data) = (word(&rest[8..]), word(&rest[12..]), &rest[HEADER..length]);
+        if level == libc::SOL_SOCKET {
+            match kind {
+                libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => {}
+                libc::SO_MARK => return Err(Errno::EPERM),
+                libc::SO_PRIORITY | SCM_TS_OPT_ID if data.len() == 4 => {}
+                libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW
+                    if data.len() == 4 && word(data) as u32 & !STAMP_ON_THE_WAY_OUT == 0 => {}
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: u64, level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&level.to_ne_bytes());
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    #[test]
+    fn other_levels_are_passed_over() {
+        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4])), Ok(()));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4])), Ok(()));
+        assert_eq!(check(&[0; 15]), Ok(()));
+    }
+
+    #[test]
+    fn what_is_malformed_or_unknown_is_refused() {
+        for length in [0, 15, 4000, u64::MAX] {
+            assert_eq!(check(&message(length, libc::IPPROTO_TCP, 1, &[0; 4])), Err(Errno::EINVAL), "{length}");
+        }
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, 999, &[0; 4])), Err(Errno::EINVAL));
+        assert_eq!(check(&message(18, libc::SOL_SOCKET, libc::SO_PRIORITY, &[0; 2])), Err(Errno::EINVAL));
+        let mut two = message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]);
+        two.extend(message(20, libc::SOL_SOCKET, libc::SO_MARK, &[0; 4]));
+        assert_eq!(check(&two), Err(Errno::EPERM));
+    }
+}
