@@ -6,7 +6,7 @@
 static int s, v6;
 
 static void errq(const char *label, size_t room, size_t croom) {
-    char b[64] = "", c[512];
+    char b[64] = "", c[512] = "";
     struct sockaddr_storage to;
     struct iovec v = {b, room};
     struct msghdr h = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &v, .msg_iovlen = 1, .msg_control = c,
