@@ -14,7 +14,10 @@ const SIOCATMARK: c_ulong = 0x8905;
 hook! {
     unsafe fn close(fd: c_int) -> c_int => our_close {
         match fdtable::get(fd) {
-            Some(s) => answer(|| socket::close(&s)),
+            Some(s) => {
+                stack::signal::cancel::test();
+                answer(|| socket::close(&s))
+            }
             None => {
                 if descriptors::closing(fd) { return answer(|| Err::<i32, _>(Errno::EBADF)); }
                 real!(close)(fd)

@@ -15,6 +15,7 @@ use crate::names::Names;
 use crate::network;
 use crate::shm::{Slot, SlotFlags};
 use crate::signal;
+use crate::sleepers::Kept;
 use crate::socket::Sock;
 use crate::wait::{self, Deadline, Interest};
 
@@ -122,34 +123,39 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
 fn sleep(s: &Sock, deadline: Deadline) -> Result<()> {
     mailbox::heal(s);
     look_after_the_peer(s);
-    let interrupts = signal::InterruptScope::begin();
+    loop {
+        let slept = wait::interruptible(deadline.is_some(), Some(s), |known| doze(s, deadline, known));
+        match slept {
+            _ if Kept::any() => return Err(Errno::MOVED),
+            Ok(Some(true)) => return Ok(()),
+            Ok(_) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// One sleep, in a critical section. True when something arrived.
+fn doze(s: &Sock, deadline: Deadline, known: bool) -> Result<bool> {
     let slot = s.slot;
     let sleepers = &slot.extra[SLEEPERS];
-    sleepers.fetch_add(1, AcqRel);
-    let outcome = loop {
-        let seen = slot.wake.load(Acquire);
-        slot.extra[ARMED].fetch_or(SLEEPS, SeqCst);
-        fence(SeqCst);
-        if arrived(s) {
-            break Ok(());
-        }
-        let now = kernel::now_ns();
-        if deadline.is_some_and(|d| d <= now) {
-            break Err(Errno::EAGAIN);
-        }
+    let shared = sleepers.fetch_add(1, AcqRel) > 0;
+    let seen = slot.wake.load(Acquire);
+    slot.extra[ARMED].fetch_or(SLEEPS, SeqCst);
+    fence(SeqCst);
+    let now = kernel::now_ns();
+    let outcome = if arrived(s) {
+        Ok(true)
+    } else if deadline.is_some_and(|d| d <= now) {
+        Err(Errno::EAGAIN)
+    } else {
         let mut left = deadline.map(|d| d - now);
-        if sleepers.load(Acquire) > 1 {
+        if shared || !known || slot.has(SlotFlags::SHARED) {
             left = Some(left.unwrap_or(u64::MAX).min(SHARED_SLEEP_NS));
         }
-        match kernel::futex_wait(&slot.wake, seen, left) {
-            Err(Errno::EINTR) => {
-                // A timeout of the socket's makes every signal end the call (signal(7)).
-                let restart = interrupts.take().is_none_or(|i| i.restart) && deadline.is_none();
-                if !restart && !arrived(s) {
-                    break Err(Errno::EINTR);
-                }
-            }
-            Ok(()) | Err(_) => {}
+        match signal::sleep::futex(&slot.wake, seen, left) {
+            // What came together with the signal counts.
+            Err(Errno::EINTR) if !arrived(s) => Err(Errno::EINTR),
+            _ => Ok(arrived(s)),
         }
     };
     if sleepers.fetch_sub(1, AcqRel) > 1 {
@@ -170,7 +176,6 @@ fn pass_on(s: &Sock) {
 
 /// With a socket of the kernel beside it, the sleep is on descriptors.
 fn wait_for_both(s: &Sock, companion: i32, deadline: Deadline) -> Result<()> {
-    let interrupts = signal::InterruptScope::begin();
     loop {
         arm(s, IN);
         if arrived(s) || kernel_side::readable(s) {
@@ -181,10 +186,14 @@ fn wait_for_both(s: &Sock, companion: i32, deadline: Deadline) -> Result<()> {
             return Err(Errno::EAGAIN);
         }
         let mut fds = [s.fd, companion].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-        match kernel::ppoll(&mut fds, deadline.map(|d| d - now), None) {
-            Ok(_) => answer_bell(s, fds[0].revents as u16 as u32),
-            Err(Errno::EINTR) if interrupts.take().is_none_or(|i| i.restart) && deadline.is_none() => {}
-            Err(e) => return Err(e),
+        let slept = wait::interruptible(deadline.is_some(), Some(s), |_| {
+            signal::sleep::ppoll(&mut fds, deadline.map(|d| d - now), None)
+        });
+        if Kept::any() {
+            return Err(Errno::MOVED);
+        }
+        if slept?.is_some() {
+            answer_bell(s, fds[0].revents as u16 as u32);
         }
     }
 }
