@@ -288,14 +288,8 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
 #[inline]
 pub fn receive_one(s: &Sock, buffer: usize, length: usize, flags: i32) -> Result<(usize, Option<Name>)> {
     let list = List::one(buffer, length);
-    let mut m = Incoming {
-        data: Buffers::new(&list),
-        flags,
-        from: None,
-        out_flags: 0,
-        control: Vec::new(),
-        control_room: 0,
-    };
+    let mut m =
+        Incoming { data: Buffers::new(&list), flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 };
     let n = receive(s, &mut m)?;
     Ok((n, m.from))
 }

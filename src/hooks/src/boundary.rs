@@ -45,7 +45,6 @@ macro_rules! real {
     };
 }
 
-
 /// Writes the C variable `errno`: the only place that does.
 pub fn set_errno(error: Errno) {
     // SAFETY: glibc's errno location is valid for the calling thread.
@@ -93,7 +92,6 @@ macro_rules! point {
         }
     };
 }
-
 
 /// A result as C sees it.
 pub trait Answer {

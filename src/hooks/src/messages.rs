@@ -1,10 +1,8 @@
 //! Messages: sendmsg, recvmsg, sendmmsg, recvmmsg.
 
 use libc::{c_int, c_uint, mmsghdr, msghdr, ssize_t, timespec};
-use stack::shm::views::UserPtr;
 use stack::calls;
-
-
+use stack::shm::views::UserPtr;
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -36,7 +34,11 @@ const MOST: c_uint = 1024;
 
 /// Descriptors of ours may travel in any of the messages: those that were sent hold what they carry.
 unsafe fn passing_many(
-    messages: *mut mmsghdr, at: usize, count: usize, send: &mut dyn FnMut() -> c_int, sent: &mut c_int
+    messages: *mut mmsghdr,
+    at: usize,
+    count: usize,
+    send: &mut dyn FnMut() -> c_int,
+    sent: &mut c_int,
 ) {
     if at == count {
         *sent = send();
@@ -44,7 +46,11 @@ unsafe fn passing_many(
     }
     crate::descriptors::passing(&raw const (*messages.add(at)).msg_hdr, || {
         passing_many(messages, at + 1, count, send, sent);
-        if *sent > at as c_int { 0 } else { -1 }
+        if *sent > at as c_int {
+            0
+        } else {
+            -1
+        }
     });
 }
 

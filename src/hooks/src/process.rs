@@ -16,7 +16,11 @@ extern "C" {
 
 /// A path of the program; null, for which the kernel has EFAULT, becomes an empty one.
 unsafe fn path<'a>(p: *const c_char) -> &'a CStr {
-    if p.is_null() { c"" } else { CStr::from_ptr(p) }
+    if p.is_null() {
+        c""
+    } else {
+        CStr::from_ptr(p)
+    }
 }
 
 hook! {

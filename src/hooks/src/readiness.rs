@@ -162,8 +162,11 @@ hook! {
         })
     }
 }
-signature!(pselect, our_pselect, fn(
-    c_int, *mut fd_set, *mut fd_set, *mut fd_set, *const timespec, *const sigset_t) -> c_int);
+signature!(
+    pselect,
+    our_pselect,
+    fn(c_int, *mut fd_set, *mut fd_set, *mut fd_set, *const timespec, *const sigset_t) -> c_int
+);
 
 hook! {
     unsafe fn epoll_create(size: c_int) -> c_int => our_epoll_create {
@@ -207,7 +210,11 @@ impl Until {
 }
 
 fn wait_ours(
-    epoll_fd: c_int, events: *mut epoll_event, most: c_int, until: &Until, mask: Option<u64>,
+    epoll_fd: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    until: &Until,
+    mask: Option<u64>,
 ) -> Option<c_int> {
     if !epoll::is_mixed(epoll_fd) {
         return None;

@@ -36,7 +36,11 @@ fn own_path() -> CString {
     // SAFETY: an address inside this library and a struct to fill in.
     let known = unsafe { libc::dladdr(at_exit as *const libc::c_void, &mut found) } != 0 && !found.dli_fname.is_null();
     // SAFETY: dladdr gives a C string that lives as long as the library is loaded.
-    if known { unsafe { CStr::from_ptr(found.dli_fname) }.to_owned() } else { CString::default() }
+    if known {
+        unsafe { CStr::from_ptr(found.dli_fname) }.to_owned()
+    } else {
+        CString::default()
+    }
 }
 
 extern "C" fn before_fork() {

@@ -4,8 +4,6 @@ use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use stack::shm::views::UserPtr;
 use stack::{calls, fdtable};
 
-
-
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
 }

@@ -2,8 +2,8 @@
 //! us, since the anchor is a socket too: ESPIPE, or EINVAL for a negative position.
 
 use libc::{c_int, iovec, off64_t, off_t, ssize_t};
-use stack::shm::views::UserPtr;
 use stack::calls;
+use stack::shm::views::UserPtr;
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)

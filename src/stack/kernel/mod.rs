@@ -4,15 +4,15 @@
 //! pointers of the program are unsafe and hand them to the kernel, which checks them itself.
 #![allow(unsafe_code)]
 
-mod epoll;
 mod diag;
+mod epoll;
 mod files;
 mod processes;
 mod sleep;
 mod sockets;
 
-pub use epoll::*;
 pub use diag::*;
+pub use epoll::*;
 pub use files::*;
 pub use processes::*;
 pub use sleep::*;

@@ -30,9 +30,7 @@ pub fn overlap(a: &Claim, b: &Claim) -> bool {
     let takes_v4 = |c: &Claim| v4(c) || (c.name.canonical().is_unspecified() && !c.v6_only);
     let takes_v6 = |c: &Claim| !v4(c);
     match (v4(a), v4(b)) {
-        (true, true) | (false, false) => {
-            a.name.is_any() || b.name.is_any() || a.name.canonical() == b.name.canonical()
-        }
+        (true, true) | (false, false) => a.name.is_any() || b.name.is_any() || a.name.canonical() == b.name.canonical(),
         _ => {
             let (four, six) = if v4(a) { (a, b) } else { (b, a) };
             let _ = takes_v6(six);

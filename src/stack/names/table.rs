@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use super::conflict::Claim;
 use crate::options;
-use crate::stop::{self, Point};
 use crate::shm::{Arena, Locked, Slot, SlotFlags, BUCKETS};
+use crate::stop::{self, Point};
 
 /// A chain is never followed further than this, whatever a peer wrote into it.
 const LONGEST_CHAIN: usize = 1 << 17;

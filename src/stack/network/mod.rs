@@ -13,9 +13,9 @@ use crate::abi::{Errno, Name, Result};
 use crate::config;
 use crate::kernel;
 use crate::names::Names;
-use crate::stop::{self, Point};
-use crate::signal;
 use crate::shm::{layout_id, Arena, Slot, SlotFlags};
+use crate::signal;
+use crate::stop::{self, Point};
 
 pub mod view;
 
@@ -221,9 +221,8 @@ pub fn sweep(names: &Names) -> usize {
         .filter(|(_, _, _, inode)| *inode != 0)
         .collect();
     let Some(living) = living_inodes() else { return 0 };
-    suspects.retain(|(_, slot, generation, inode)| {
-        !living.contains(inode) && slot.generation.load(Acquire) == *generation
-    });
+    suspects
+        .retain(|(_, slot, generation, inode)| !living.contains(inode) && slot.generation.load(Acquire) == *generation);
     for (number, slot, _, _) in &suspects {
         names.remove(*number);
         crate::socket::bury(arena, *number, slot);
@@ -241,7 +240,9 @@ fn living_inodes() -> Option<BTreeSet<u64>> {
     }
     let _ = kernel::close(fd);
     // Num RefCount Protocol Flags Type St Inode Path
-    let inode = |line: &[u8]| core::str::from_utf8(line.split(|b| *b == b' ').filter(|w| !w.is_empty()).nth(6)?).ok()?.parse().ok();
+    let inode = |line: &[u8]| {
+        core::str::from_utf8(line.split(|b| *b == b' ').filter(|w| !w.is_empty()).nth(6)?).ok()?.parse().ok()
+    };
     Some(text.split(|b| *b == b'\n').skip(1).filter_map(inode).collect())
 }
 

@@ -9,8 +9,8 @@ mod poke;
 mod poll;
 pub mod select;
 
-pub use internal::is_internal;
 pub use epoll::{pack, unpack};
+pub use internal::is_internal;
 pub use poke::{poke, Poke};
 pub use poll::{concerns_fd, poll};
 

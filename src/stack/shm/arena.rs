@@ -31,7 +31,8 @@ const SLOTS_AT: usize = 1 << 20;
 const CONNS_AT: usize = SLOTS_AT + SLOTS as usize * size_of::<Slot>();
 const METAS_AT: usize = CONNS_AT + CONNS as usize * size_of::<Conn>();
 /// Where the chunks start: after everything else, on a boundary of the largest chunk.
-pub(super) const CHUNKS_AT: usize = (METAS_AT + CHUNKS * size_of::<ChunkMeta>() + CLASS_SIZES[4] - 1) & !(CLASS_SIZES[4] - 1);
+pub(super) const CHUNKS_AT: usize =
+    (METAS_AT + CHUNKS * size_of::<ChunkMeta>() + CLASS_SIZES[4] - 1) & !(CLASS_SIZES[4] - 1);
 
 /// The number of a layout: two builds that would read each other's words differently never share an arena.
 pub const fn layout_id() -> u64 {
@@ -220,9 +221,14 @@ impl Arena {
 
     /// A free slot's number.
     pub(super) fn take_slot(&'static self) -> Option<u32> {
-        self.header().slots.take(SLOTS, 64, |n| &self.slot(n % SLOTS).unwrap_or_else(|| unreachable!()).link, |from, to| {
-            self.back(SLOTS_AT + from as usize * size_of::<Slot>(), (to - from) as usize * size_of::<Slot>())
-        })
+        self.header().slots.take(
+            SLOTS,
+            64,
+            |n| &self.slot(n % SLOTS).unwrap_or_else(|| unreachable!()).link,
+            |from, to| {
+                self.back(SLOTS_AT + from as usize * size_of::<Slot>(), (to - from) as usize * size_of::<Slot>())
+            },
+        )
     }
 
     pub(super) fn give_slot(&'static self, number: u32, link: &AtomicU32) {
@@ -235,9 +241,14 @@ impl Arena {
     }
 
     pub(super) fn take_conn(&'static self) -> Option<u32> {
-        self.header().conns.take(CONNS, 64, |n| &self.conn(n % CONNS).unwrap_or_else(|| unreachable!()).link, |from, to| {
-            self.back(CONNS_AT + from as usize * size_of::<Conn>(), (to - from) as usize * size_of::<Conn>())
-        })
+        self.header().conns.take(
+            CONNS,
+            64,
+            |n| &self.conn(n % CONNS).unwrap_or_else(|| unreachable!()).link,
+            |from, to| {
+                self.back(CONNS_AT + from as usize * size_of::<Conn>(), (to - from) as usize * size_of::<Conn>())
+            },
+        )
     }
 
     pub(super) fn give_conn(&'static self, number: u32, link: &AtomicU32) {

@@ -87,7 +87,8 @@ impl Chunk {
             |n| &name(n).meta(arena).next,
             |from, to| {
                 let bytes = (to - from) as usize * CLASS_SIZES[class];
-                arena.back(name(from).offset(), bytes) && arena.back_metas(name(from).meta_index(), (to - from) as usize)
+                arena.back(name(from).offset(), bytes)
+                    && arena.back_metas(name(from).meta_index(), (to - from) as usize)
             },
         )?;
         let chunk = name(number);

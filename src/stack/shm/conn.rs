@@ -325,7 +325,15 @@ impl Direction {
         let (producer, consumer) = (&self.producer, &self.consumer);
         let positions =
             [&sent.tail, &taken.head, &producer.base, &producer.head_seen, &consumer.base, &consumer.tail_seen];
-        let wides = [&shared.urgent, &shared.corked_ms, &shared.capacity, &shared.rtt_ns, &sent.probe, &sent.probe_ns, &sent.pass_over];
+        let wides = [
+            &shared.urgent,
+            &shared.corked_ms,
+            &shared.capacity,
+            &shared.rtt_ns,
+            &sent.probe,
+            &sent.probe_ns,
+            &sent.pass_over,
+        ];
         for wide in positions.into_iter().chain(wides).chain([&producer.segments]) {
             wide.store(0, Relaxed);
         }

@@ -45,8 +45,8 @@ impl Direction {
     #[inline]
     pub fn buffered(&self) -> u64 {
         {
-        let head = self.taken.head.load(Acquire);
-        self.sent.tail.load(Acquire).saturating_sub(head)
+            let head = self.taken.head.load(Acquire);
+            self.sent.tail.load(Acquire).saturating_sub(head)
         }
     }
 

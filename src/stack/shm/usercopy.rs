@@ -437,8 +437,8 @@ pub fn init() {
     {
         use core::sync::atomic::Ordering::Relaxed;
         // CPUID leaf 7, EBX bit 9: enhanced rep movsb.
-        let erms = core::arch::x86_64::__cpuid(0).eax >= 7
-            && core::arch::x86_64::__cpuid_count(7, 0).ebx & (1 << 9) != 0;
+        let erms =
+            core::arch::x86_64::__cpuid(0).eax >= 7 && core::arch::x86_64::__cpuid_count(7, 0).ebx & (1 << 9) != 0;
         if std::is_x86_feature_detected!("avx") {
             // SAFETY: the static lives in the module's assembly; words that only atomics and the copy routines touch.
             unsafe { sockhop_uc_avx.store(1, Relaxed) };

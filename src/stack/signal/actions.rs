@@ -21,7 +21,11 @@ static INTERRUPTING: AtomicU64 = AtomicU64::new(0);
 /// glibc refuses numbers that do not exist and its own two.
 fn valid(sig: c_int) -> Outcome<u64> {
     let bit = bit(sig) & !LIBC_SIGNALS;
-    if bit == 0 { Err(EINVAL) } else { Ok(bit) }
+    if bit == 0 {
+        Err(EINVAL)
+    } else {
+        Ok(bit)
+    }
 }
 
 fn set_action(sig: c_int, handler: Handler, flags: c_int, mask: u64) -> Outcome<Action> {
@@ -45,7 +49,8 @@ pub unsafe fn sigaction(sig: c_int, new: *const libc::sigaction, old: *mut libc:
     valid(sig)?;
     let action = (!new.is_null()).then(|| {
         // SAFETY: not null, and the caller's.
-        let (handler, flags, mask) = unsafe { ((*new).sa_sigaction, (*new).sa_flags, first_word(&raw const (*new).sa_mask)) };
+        let (handler, flags, mask) =
+            unsafe { ((*new).sa_sigaction, (*new).sa_flags, first_word(&raw const (*new).sa_mask)) };
         with_restorer(handler, flags, mask)
     });
     let before = swap(sig, action.as_ref())?;

@@ -368,7 +368,12 @@ fn hold(thread: *mut Thread, sig: i32, info: *const Info) {
 }
 
 /// Decides about one delivered signal: the address of the handler to jump to, or 0 to return to what was interrupted.
-unsafe extern "C-unwind" fn prepare(sig: i32, info: *const Info, context: *mut libc::ucontext_t, which: usize) -> usize {
+unsafe extern "C-unwind" fn prepare(
+    sig: i32,
+    info: *const Info,
+    context: *mut libc::ucontext_t,
+    which: usize,
+) -> usize {
     let thread = thread();
     if which == cancel::ENTRY {
         // SAFETY: the kernel's own frame, and nothing else refers to it.
@@ -397,7 +402,8 @@ unsafe extern "C-unwind" fn prepare(sig: i32, info: *const Info, context: *mut l
     if !synchronous {
         // abort() raises SIGABRT itself and does not expect to come back before the handler has run.
         // SAFETY: si_pid is the int at offset 16.
-        let own_abort = sig == libc::SIGABRT && code == libc::SI_TKILL && unsafe { (*info)[2] } as i32 == table::getpid();
+        let own_abort =
+            sig == libc::SIGABRT && code == libc::SI_TKILL && unsafe { (*info)[2] } as i32 == table::getpid();
         if (get!(thread.depth) != 0 || get!(thread.pending) != 0) && !own_abort {
             if fault {
                 hold(thread, sig, info);

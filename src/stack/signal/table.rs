@@ -27,14 +27,18 @@ const RESETHAND: u64 = libc::SA_RESETHAND as u32 as u64;
 const OWN: u64 = libc::SA_SIGINFO as u64 | SA_RESTORER;
 /// Flags that mean the same for the entry as for the program's handler. SA_NODEFER and SA_RESETHAND are not among them: the
 /// entry does their work, because a deferred signal must stay blocked and must keep its handler.
-const PASSED: u64 = (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT | libc::SA_ONSTACK | libc::SA_RESTART) as u32 as u64
-    | SA_EXPOSE_TAGBITS;
+const PASSED: u64 =
+    (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT | libc::SA_ONSTACK | libc::SA_RESTART) as u32 as u64 | SA_EXPOSE_TAGBITS;
 /// The kernel forgets all other flags (UAPI_SA_FLAGS, kernel/signal.c).
 const KNOWN: u64 = PASSED | OWN | NODEFER | RESETHAND;
 
 /// Bit of a signal in the kernel's 64-bit sets; 0 if there is no such signal.
 pub const fn bit(sig: i32) -> u64 {
-    if sig >= 1 && sig <= SIGNALS { 1 << (sig - 1) } else { 0 }
+    if sig >= 1 && sig <= SIGNALS {
+        1 << (sig - 1)
+    } else {
+        0
+    }
 }
 
 /// The kernel's `struct sigaction` (x86_64, aarch64), which is also what SYS_rt_sigaction takes.
@@ -143,7 +147,11 @@ pub fn getpid() -> i32 {
 
 fn checked(result: usize) -> Result<usize, i32> {
     let value = result as isize;
-    if (-4095..0).contains(&value) { Err(-value as i32) } else { Ok(result) }
+    if (-4095..0).contains(&value) {
+        Err(-value as i32)
+    } else {
+        Ok(result)
+    }
 }
 
 /// rt_sigaction, word for word.

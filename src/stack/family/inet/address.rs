@@ -24,7 +24,8 @@ pub fn for_bind(s: &Sock, address: &[u8]) -> Result<Name> {
     }
     let mut name = Name::parse(address, family)?;
     (name.flow, name.scope) = (0, scope_of(&name));
-    if family == libc::AF_INET6 && matches!(name.canonical(), IpAddr::V4(_)) && options::flag(s.slot, options::V6_ONLY) {
+    if family == libc::AF_INET6 && matches!(name.canonical(), IpAddr::V4(_)) && options::flag(s.slot, options::V6_ONLY)
+    {
         return Err(Errno::EINVAL);
     }
     Ok(name)

@@ -25,10 +25,8 @@ pub fn families() -> &'static Families {
                     family,
                     Row { kind: libc::SOCK_STREAM, protocol: tcp, ops: &stream::OPS, flags: PERMANENT },
                 )?;
-                families.register(
-                    family,
-                    Row { kind: libc::SOCK_DGRAM, protocol: udp, ops: &dgram::OPS, flags: PERMANENT },
-                )
+                families
+                    .register(family, Row { kind: libc::SOCK_DGRAM, protocol: udp, ops: &dgram::OPS, flags: PERMANENT })
             });
             debug_assert_eq!(registered, Ok(()));
         }

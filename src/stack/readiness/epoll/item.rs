@@ -11,8 +11,7 @@ use crate::network;
 use crate::socket::Sock;
 
 /// Flags in an event mask that are not events.
-pub const FLAGS: u32 =
-    (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 | libc::EPOLLWAKEUP as u32;
+pub const FLAGS: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 | libc::EPOLLWAKEUP as u32;
 /// Told whether asked for or not.
 const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 /// How many looks that find nothing make an item quiet.

@@ -22,7 +22,14 @@ const DRY_LOOKS: u32 = 4;
 const MOST: usize = 256;
 
 /// Waits on an instance that watches sockets of ours. None: the kernel's.
-pub fn wait(epoll: i32, at: UserPtr, most: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Option<Result<usize>> {
+pub fn wait(
+    epoll: i32,
+    at: UserPtr,
+    most: i32,
+    deadline: Deadline,
+    at_once: bool,
+    mask: Option<&u64>,
+) -> Option<Result<usize>> {
     signal::cancel::test();
     let set = set_of(epoll)?;
     if most <= 0 || most as usize > i32::MAX as usize / 12 {

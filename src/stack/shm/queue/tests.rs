@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::sync::Arc;
 
 use super::*;
-use crate::shm::lock::tid;
 use crate::shm::chunk::NO_CHUNK;
+use crate::shm::lock::tid;
 
 const PLENTY: u64 = 1 << 40;
 
@@ -28,11 +28,16 @@ fn queue(class: usize) -> Queue {
 fn put(q: &Queue, bytes: &[u8], budget: u64) -> Push {
     let record = Record { length: bytes.len() as u32, source_port: 7, ..Record::default() };
     let mut done = 0;
-    q.push(&record.pack(), budget, || true, |span| {
-        let n = span.write(&bytes[done..]);
-        done += n;
-        n
-    })
+    q.push(
+        &record.pack(),
+        budget,
+        || true,
+        |span| {
+            let n = span.write(&bytes[done..]);
+            done += n;
+            n
+        },
+    )
 }
 
 fn get(q: &Queue) -> Option<Vec<u8>> {
@@ -152,16 +157,21 @@ fn a_stopped_sender_holds_nobody_up() {
     let inner = q;
     let other = std::thread::spawn(move || {
         let record = Record { length: 3, ..Record::default() };
-        inner.push(&record.pack(), PLENTY, || true, |span| {
-            let outside = std::thread::spawn(move || {
-                for i in 0..200u8 {
-                    assert_eq!(put(&inner, &[i], PLENTY), Push::Done);
-                    assert_eq!(get(&inner), Some(vec![i]));
-                }
-            });
-            outside.join().unwrap();
-            span.write(b"end")
-        })
+        inner.push(
+            &record.pack(),
+            PLENTY,
+            || true,
+            |span| {
+                let outside = std::thread::spawn(move || {
+                    for i in 0..200u8 {
+                        assert_eq!(put(&inner, &[i], PLENTY), Push::Done);
+                        assert_eq!(get(&inner), Some(vec![i]));
+                    }
+                });
+                outside.join().unwrap();
+                span.write(b"end")
+            },
+        )
     });
     assert_eq!(other.join().unwrap(), Push::Done);
     assert_eq!(get(&q).as_deref(), Some(&b"end"[..]));

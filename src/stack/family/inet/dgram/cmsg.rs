@@ -376,9 +376,15 @@ mod tests {
 
     #[test]
     fn room_cuts_as_put_cmsg_does() {
-        for (room, kept, cut) in
-            [(0, 0, true), (15, 0, true), (16, 16, true), (19, 19, true), (20, 20, false), (23, 23, false), (24, 24, false)]
-        {
+        for (room, kept, cut) in [
+            (0, 0, true),
+            (15, 0, true),
+            (16, 16, true),
+            (19, 19, true),
+            (20, 20, false),
+            (23, 23, false),
+            (24, 24, false),
+        ] {
             let mut out = Builder::new(room);
             out.put_int(0, 2, 9);
             assert_eq!((out.bytes.len(), out.cut), (kept, cut), "{room}");

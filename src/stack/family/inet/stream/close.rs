@@ -137,8 +137,7 @@ fn leave(s: &Sock, reset: bool) {
     let (Some(end), Some((number, _))) = (s.end(), s.slot.conn()) else { return };
     let carrier = transport::of(&end);
     let (tx, rx) = (end.tx(), end.rx());
-    let linger_reset =
-        options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
+    let linger_reset = options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
     let dead = end.own().was_reset.load(Acquire) != 0;
     end.own().reuse.store(reuse_of(s.slot), Relaxed);
     tx.shared.corked.store(0, Release);

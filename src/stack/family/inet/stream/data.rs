@@ -280,7 +280,8 @@ fn peek_offset(_s: &Sock, _m: &mut Incoming<'_>) {}
 /// How many bytes each way may hold, from the buffer sizes of both ends.
 pub fn set_capacity(s: &Sock, end: &End) {
     let far = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1));
-    let size = |slot: Option<&crate::shm::Slot>, option: usize, other: u64| match slot.map(|s| options::word(s, option)) {
+    let size = |slot: Option<&crate::shm::Slot>, option: usize, other: u64| match slot.map(|s| options::word(s, option))
+    {
         None | Some(0) => other,
         Some(n) => n as u64,
     };

@@ -139,7 +139,12 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
             wait::until(s, &rx.shared.reader_armed, limits, end.mode, Interest::Read, arrived)
         }
         Interest::Write => {
-            let free = || end.tx().sent.fin.load(Acquire) != 0 || end.far().closed.load(Acquire) != 0 || over() || writable(&end, s);
+            let free = || {
+                end.tx().sent.fin.load(Acquire) != 0
+                    || end.far().closed.load(Acquire) != 0
+                    || over()
+                    || writable(&end, s)
+            };
             let limits = wait::Limits { deadline, look_by: None };
             wait::until(s, &end.tx().shared.writer_armed, limits, end.mode, Interest::Write, free)
         }

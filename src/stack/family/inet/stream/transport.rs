@@ -6,8 +6,8 @@ use core::sync::atomic::Ordering::*;
 
 use crate::abi::{Errno, Result};
 use crate::kernel;
-use crate::shm::views::Buffers;
 use crate::process;
+use crate::shm::views::Buffers;
 use crate::shm::{End, Take, PLAIN};
 use crate::socket::Sock;
 use crate::wait;
