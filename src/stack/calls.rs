@@ -364,11 +364,11 @@ const FLAGS_AT: usize = 48;
 fn header(at: UserPtr) -> Result<Header> {
     Ok(Header {
         name: UserPtr(at.read_u64()? as usize),
-        name_length: at.add(NAME_LENGTH_AT).read_u32()?,
-        list: UserPtr(at.add(16).read_u64()? as usize),
-        count: at.add(24).read_u64()? as usize,
-        control: UserPtr(at.add(32).read_u64()? as usize),
-        control_length: at.add(CONTROL_LENGTH_AT).read_u64()? as usize,
+        name_length: at.plus(NAME_LENGTH_AT).read_u32()?,
+        list: UserPtr(at.plus(16).read_u64()? as usize),
+        count: at.plus(24).read_u64()? as usize,
+        control: UserPtr(at.plus(32).read_u64()? as usize),
+        control_length: at.plus(CONTROL_LENGTH_AT).read_u64()? as usize,
     })
 }
 
@@ -418,9 +418,9 @@ pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
             Some(name) => {
                 let (bytes, length) = name.encode();
                 h.name.write(&bytes[..length.min(h.name_length as usize)])?;
-                at.add(NAME_LENGTH_AT).write_u32(length as u32)?;
+                at.plus(NAME_LENGTH_AT).write_u32(length as u32)?;
             }
-            None => at.add(NAME_LENGTH_AT).write_u32(0)?,
+            None => at.plus(NAME_LENGTH_AT).write_u32(0)?,
         }
     }
     let mut out_flags = m.out_flags | flags & libc::MSG_CMSG_CLOEXEC;
@@ -431,8 +431,8 @@ pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
     if told > 0 {
         h.control.write(&m.control[..told])?;
     }
-    at.add(CONTROL_LENGTH_AT).write(&(told as u64).to_ne_bytes())?;
-    at.add(FLAGS_AT).write_u32(out_flags as u32)?;
+    at.plus(CONTROL_LENGTH_AT).write(&(told as u64).to_ne_bytes())?;
+    at.plus(FLAGS_AT).write_u32(out_flags as u32)?;
     Ok(n)
 }
 
@@ -442,8 +442,8 @@ const MMSGHDR: usize = 64;
 pub fn sendmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32) -> Result<usize> {
     let count = count.min(1024) as usize;
     for i in 0..count {
-        let message = at.add(i * MMSGHDR);
-        let sent = sendmsg(s, message, flags).and_then(|n| message.add(56).write_u32(n as u32));
+        let message = at.plus(i * MMSGHDR);
+        let sent = sendmsg(s, message, flags).and_then(|n| message.plus(56).write_u32(n as u32));
         match sent {
             Ok(()) => {}
             Err(_) if i > 0 => return Ok(i),
@@ -457,7 +457,7 @@ pub fn sendmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32) -> Result<usize> 
 pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserPtr) -> Result<usize> {
     let mut timeout_ns = None;
     if !timeout_at.is_null() {
-        let (sec, ns) = (timeout_at.read_u64()? as i64, timeout_at.add(8).read_u64()? as i64);
+        let (sec, ns) = (timeout_at.read_u64()? as i64, timeout_at.plus(8).read_u64()? as i64);
         if sec < 0 || !(0..1_000_000_000).contains(&ns) {
             return Err(Errno::EINVAL);
         }
@@ -468,7 +468,7 @@ pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserP
         let Some(deadline) = deadline else { return Ok(()) };
         let left = kernel::timespec(deadline.saturating_sub(kernel::now_ns()));
         timeout_at.write(&left.tv_sec.to_ne_bytes())?;
-        timeout_at.add(8).write(&left.tv_nsec.to_ne_bytes())
+        timeout_at.plus(8).write(&left.tv_nsec.to_ne_bytes())
     };
     let error = s.ops().take_error(s);
     if error != 0 {
@@ -477,8 +477,8 @@ pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserP
     let mut flags = flags;
     let mut done = 0;
     for i in 0..count.min(1024) as usize {
-        let message = at.add(i * MMSGHDR);
-        let got = recvmsg(s, message, flags & !libc::MSG_WAITFORONE).and_then(|n| message.add(56).write_u32(n as u32));
+        let message = at.plus(i * MMSGHDR);
+        let got = recvmsg(s, message, flags & !libc::MSG_WAITFORONE).and_then(|n| message.plus(56).write_u32(n as u32));
         if let Err(e) = got {
             if done == 0 {
                 return Err(e);

@@ -26,7 +26,7 @@ pub fn set(s: &Sock, owner: i32) {
 
 /// F_SETOWN_EX's value, which the kernel has accepted.
 pub fn set_exactly(s: &Sock, at: UserPtr) {
-    let (Ok(kind), Ok(id)) = (at.read_u32(), at.add(4).read_u32()) else { return };
+    let (Ok(kind), Ok(id)) = (at.read_u32(), at.plus(4).read_u32()) else { return };
     s.slot.owner_kind.store(if kind == F_OWNER_TID { THREAD } else { 0 }, Relaxed);
     s.slot.owner.store(if kind == F_OWNER_PGRP { (id as i32).wrapping_neg() } else { id as i32 }, Release);
 }

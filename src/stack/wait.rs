@@ -385,7 +385,7 @@ pub fn ask_for_end(s: &Sock) -> bool {
         return false;
     }
     let mut fds = [libc::pollfd { fd: s.fd, events: 0, revents: 0 }];
-    let hung_up = (libc::POLLHUP | libc::POLLERR) as i16;
+    let hung_up = libc::POLLHUP | libc::POLLERR;
     if !matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) || fds[0].revents & hung_up == 0 {
         return false;
     }

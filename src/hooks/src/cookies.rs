@@ -167,7 +167,7 @@ unsafe fn forget(stream: &Stream) {
 
 /// A FILE over a descriptor, or null with errno.
 pub unsafe fn open(fd: c_int, mode: *const c_char, ahead: &[u8]) -> *mut FILE {
-    const TAKEN: *mut FILE = 1 as *mut FILE;
+    const TAKEN: *mut FILE = core::ptr::without_provenance_mut(1);
     let free = all().find(|s| s.file.compare_exchange(null_mut(), TAKEN, AcqRel, Relaxed).is_ok());
     let place = match free {
         Some(free) => free as *const Stream,

@@ -122,7 +122,7 @@ fn carried(message: *const msghdr, mut each: impl FnMut(c_int)) {
     const HEADER: usize = size_of::<libc::cmsghdr>();
     // No message carries more descriptors than this makes room for (SCM_MAX_FD is 253).
     const MOST: usize = 8192;
-    let at = |offset| UserPtr(message as usize).add(offset).read_u64().unwrap_or(0) as usize;
+    let at = |offset| UserPtr(message as usize).plus(offset).read_u64().unwrap_or(0) as usize;
     let (control, length) =
         (at(core::mem::offset_of!(msghdr, msg_control)), at(core::mem::offset_of!(msghdr, msg_controllen)));
     let mut space = [0u8; MOST];

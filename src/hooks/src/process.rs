@@ -256,6 +256,8 @@ type Spawn = unsafe extern "C-unwind" fn(
     Strings,
 ) -> c_int;
 
+// posix_spawn's own arguments, and what tells its two forms apart.
+#[allow(clippy::too_many_arguments)]
 unsafe fn spawned(
     real: Spawn,
     pid: *mut pid_t,

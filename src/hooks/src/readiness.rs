@@ -21,7 +21,7 @@ fn fds(p: *mut pollfd, count: nfds_t) -> Option<Vec<pollfd>> {
     }
     let mut set = vec![pollfd { fd: -1, events: 0, revents: 0 }; count as usize];
     for (i, entry) in set.iter_mut().enumerate() {
-        let word = at(p).add(i * size_of::<pollfd>()).read_u64().ok()?;
+        let word = at(p).plus(i * size_of::<pollfd>()).read_u64().ok()?;
         (entry.fd, entry.events) = (word as u32 as i32, (word >> 32) as i16);
     }
     Some(set)
@@ -32,7 +32,7 @@ fn from_timespec(p: *const timespec) -> Result<Option<u64>> {
     if p.is_null() {
         return Ok(None);
     }
-    let (sec, ns) = (at(p).read_u64()? as i64, at(p).add(8).read_u64()? as i64);
+    let (sec, ns) = (at(p).read_u64()? as i64, at(p).plus(8).read_u64()? as i64);
     if sec < 0 || !(0..1_000_000_000).contains(&ns) {
         return Err(Errno::EINVAL);
     }
@@ -54,7 +54,7 @@ fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
     }
     stack::signal::thread_ready();
     (0..count as usize).any(|i| {
-        let entry = at(p).add(i * size_of::<pollfd>());
+        let entry = at(p).plus(i * size_of::<pollfd>());
         entry.read_u32().is_ok_and(|fd| readiness::concerns_fd(fd as i32))
     })
 }
@@ -67,7 +67,7 @@ fn poll_ours(list: *mut pollfd, count: nfds_t, timeout_ns: Option<u64>, mask: Op
     let until = Until::new(timeout_ns);
     let found = readiness::poll(&mut set, until.deadline, until.at_once, mask.as_ref())?;
     for (i, entry) in set.iter().enumerate() {
-        at(list).add(i * size_of::<pollfd>() + 6).write(&entry.revents.to_ne_bytes())?;
+        at(list).plus(i * size_of::<pollfd>() + 6).write(&entry.revents.to_ne_bytes())?;
     }
     Ok(found as i32)
 }
@@ -127,7 +127,7 @@ hook! {
         answer(|| {
             let mut timeout_ns = None;
             if !timeout.is_null() {
-                let (sec, us) = (at(timeout).read_u64()? as i64, at(timeout).add(8).read_u64()? as i64);
+                let (sec, us) = (at(timeout).read_u64()? as i64, at(timeout).plus(8).read_u64()? as i64);
                 if sec < 0 || us < 0 { return Err(Errno::EINVAL); }
                 timeout_ns = Some((sec as u64).saturating_mul(1_000_000_000).saturating_add(us as u64 * 1000));
             }
@@ -137,7 +137,7 @@ hook! {
             if let Some(deadline) = deadline {
                 let left = stack::kernel::timespec(deadline.saturating_sub(stack::kernel::now_ns()));
                 at(timeout).write(&left.tv_sec.to_ne_bytes())?;
-                at(timeout).add(8).write(&(left.tv_nsec / 1000).to_ne_bytes())?;
+                at(timeout).plus(8).write(&(left.tv_nsec / 1000).to_ne_bytes())?;
             }
             found.map(|n| n as i32)
         })

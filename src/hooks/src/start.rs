@@ -35,8 +35,8 @@ fn own_path() -> CString {
     let mut found: libc::Dl_info = unsafe { core::mem::zeroed() };
     // SAFETY: an address inside this library and a struct to fill in.
     let known = unsafe { libc::dladdr(at_exit as *const libc::c_void, &mut found) } != 0 && !found.dli_fname.is_null();
-    // SAFETY: dladdr gives a C string that lives as long as the library is loaded.
     if known {
+        // SAFETY: dladdr gives a C string that lives as long as the library is loaded.
         unsafe { CStr::from_ptr(found.dli_fname) }.to_owned()
     } else {
         CString::default()

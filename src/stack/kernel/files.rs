@@ -91,8 +91,8 @@ pub fn threads() -> usize {
 
 /// openat(2) from the current directory, close-on-exec.
 pub fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32> {
-    // SAFETY: the path is a C string.
     make_own(|| {
+        // SAFETY: the path is a C string.
         unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32)
     })
 }

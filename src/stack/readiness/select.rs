@@ -31,7 +31,7 @@ impl Sets {
             *words = vec![0u64; self.words()];
             if !at.is_null() {
                 for (i, word) in words.iter_mut().enumerate() {
-                    *word = at.add(i * 8).read_u64()?;
+                    *word = at.plus(i * 8).read_u64()?;
                 }
             }
         }
@@ -89,7 +89,7 @@ pub fn select(sets: &Sets, deadline: Deadline, at_once: bool, mask: Option<&u64>
     for (words, at) in out.iter().zip(sets.at) {
         if !at.is_null() {
             for (i, word) in words.iter().enumerate() {
-                at.add(i * 8).write(&word.to_ne_bytes())?;
+                at.plus(i * 8).write(&word.to_ne_bytes())?;
             }
         }
     }

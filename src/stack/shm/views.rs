@@ -67,7 +67,7 @@ impl UserPtr {
     }
 
     /// The place `n` bytes on.
-    pub fn add(self, n: usize) -> UserPtr {
+    pub fn plus(self, n: usize) -> UserPtr {
         UserPtr(self.0.wrapping_add(n))
     }
 }
@@ -275,8 +275,8 @@ pub fn read_list(from: UserPtr, count: usize, too_many: Errno, space: &mut List)
     }
     let mut total = 0usize;
     for i in 0..count {
-        let at = from.add(i * 16);
-        let (base, length) = (at.read_u64()? as usize, at.add(8).read_u64()? as usize);
+        let at = from.plus(i * 16);
+        let (base, length) = (at.read_u64()? as usize, at.plus(8).read_u64()? as usize);
         if length > isize::MAX as usize {
             return Err(Errno::EINVAL);
         }

@@ -217,6 +217,7 @@ pub fn leave_critical() {
 pub struct Critical(PhantomData<*mut ()>);
 
 impl Critical {
+    /// Enters a section; it ends when the value is dropped.
     #[inline(always)]
     pub fn enter() -> Self {
         enter_critical();
@@ -304,6 +305,7 @@ pub fn clear_interrupt() {
 pub struct InterruptScope(u32, PhantomData<*mut ()>);
 
 impl InterruptScope {
+    /// Begins a call: what interrupted an outer one is put aside until this one is over.
     #[inline]
     pub fn begin() -> Self {
         let thread = thread();
@@ -311,6 +313,7 @@ impl InterruptScope {
         set!(thread.interrupt = 0);
         Self(outer, PhantomData)
     }
+    /// The handler that ran in this call, if one did.
     #[inline]
     pub fn take(&self) -> Option<Interrupt> {
         take_interrupt()

@@ -13,12 +13,17 @@
 use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use syscalls::{raw_syscall, Sysno};
 
+/// Signals are numbered from 1 to this.
 pub const SIGNALS: i32 = 64;
 /// glibc's own: SIGCANCEL (32) and SIGSETXID (33).
 pub const LIBC_SIGNALS: u64 = bit(32) | bit(33);
+/// The signals that usercopy lives by.
 pub const FAULTS: u64 = bit(libc::SIGSEGV) | bit(libc::SIGBUS);
+/// The kernel's flag for a restorer, which libc does not show.
 pub const SA_RESTORER: u64 = 0x0400_0000;
+/// The default action.
 pub const SIG_DFL: usize = 0;
+/// Ignored.
 pub const SIG_IGN: usize = 1;
 const SA_EXPOSE_TAGBITS: u64 = 0x800;
 const NODEFER: u64 = libc::SA_NODEFER as u32 as u64;
@@ -45,21 +50,29 @@ pub const fn bit(sig: i32) -> u64 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action {
+    /// The handler's address, or [`SIG_DFL`] or [`SIG_IGN`].
     pub handler: usize,
+    /// SA_ flags.
     pub flags: u64,
+    /// Where a handler returns to.
     pub restorer: usize,
+    /// Signals that are blocked while the handler runs.
     pub mask: u64,
 }
 
 impl Action {
+    /// What a process starts with.
     pub const DEFAULT: Self = Self { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
 
+    /// Is there a handler?
     pub fn is_function(&self) -> bool {
         self.handler > SIG_IGN
     }
+    /// SA_RESETHAND.
     pub fn resets(&self) -> bool {
         self.flags & RESETHAND != 0
     }
+    /// SA_RESTART.
     pub fn restarts(&self) -> bool {
         self.flags & libc::SA_RESTART as u64 != 0
     }
@@ -140,6 +153,7 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 
 // ---- the kernel's calls ----
 
+/// getpid(2), raw.
 pub fn getpid() -> i32 {
     // SAFETY: getpid has no arguments and no effects. Not libc's, which some versions answered from a cache.
     (unsafe { raw_syscall!(Sysno::getpid) }) as i32
@@ -264,6 +278,7 @@ pub fn claim_after_fork() {
     claim();
 }
 
+/// Are faults in copies caught already?
 pub fn is_armed() -> bool {
     ARMED.load(Relaxed)
 }

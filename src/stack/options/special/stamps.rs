@@ -94,7 +94,7 @@ pub fn set_stamping_new(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
 fn change_stamping(s: &Sock, at: UserPtr, length: usize, style: i32) -> Result<()> {
     let flags = at.read_u32()? as i32;
     if length == 8 {
-        at.add(4).read_u32()?;
+        at.plus(4).read_u32()?;
     }
     let unconnected = s.kind() == libc::SOCK_STREAM && matches!(tcp_state(s), state::CLOSE | state::LISTEN);
     check_stamping(flags, load(s.slot, TIMESTAMPING) as i32, unconnected)?;
@@ -137,7 +137,7 @@ pub fn set_txtime(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     if length != 8 {
         return Err(Errno::EINVAL);
     }
-    let (clock, flags) = (at.read_u32()?, at.add(4).read_u32()?);
+    let (clock, flags) = (at.read_u32()?, at.plus(4).read_u32()?);
     if flags & !TXTIME_KNOWN != 0 {
         return Err(Errno::EINVAL);
     }

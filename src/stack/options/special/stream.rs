@@ -58,7 +58,7 @@ fn read_name(at: UserPtr, length: usize) -> Result<([u8; NAME], usize)> {
         return Err(Errno::EINVAL);
     }
     for i in 0..length.min(NAME - 1) {
-        at.add(i).read(&mut name[i..=i])?;
+        at.plus(i).read(&mut name[i..=i])?;
         if name[i] == 0 {
             return Ok((name, i));
         }

@@ -37,7 +37,7 @@ pub fn set_linger(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     if length < 8 {
         return Err(Errno::EINVAL);
     }
-    let (on, seconds) = (at.read_u32()?, at.add(4).read_u32()? as i32);
+    let (on, seconds) = (at.read_u32()?, at.plus(4).read_u32()? as i32);
     if on != 0 {
         store(s.slot, LINGER_SECONDS, if seconds < 0 { u32::MAX } else { seconds as u32 });
     }
@@ -111,7 +111,7 @@ fn set(s: &Sock, at: UserPtr, length: usize, low: usize, name: i32) -> Result<()
     if length < 16 {
         return Err(Errno::EINVAL);
     }
-    let (seconds, us) = (at.read_u64()? as i64, at.add(8).read_u64()? as i64);
+    let (seconds, us) = (at.read_u64()? as i64, at.plus(8).read_u64()? as i64);
     let new = ticks(seconds, us, system::ticks_per_second())?;
     // The half that is 0 as a rule comes first, so that a thread that reads meanwhile finds an old or a new time.
     store(s.slot, low + 1, (new >> 32) as u32);

@@ -43,7 +43,7 @@ fn note_early(epoll: i32, operation: i32, fd: i32, event_at: UserPtr) {
     if operation == libc::EPOLL_CTL_DEL || crate::readiness::epoll::is_mixed(epoll) {
         return;
     }
-    if let (Ok(events), Ok(data)) = (event_at.read_u32(), event_at.add(4).read_u64()) {
+    if let (Ok(events), Ok(data)) = (event_at.read_u32(), event_at.plus(4).read_u64()) {
         instance::remember(instance::Early { outer: epoll, inner: fd, events, data });
     }
 }
@@ -66,7 +66,7 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
     let mut event = (0, 0);
     if operation != libc::EPOLL_CTL_DEL {
         // struct epoll_event is packed: events, then data.
-        event = (event_at.read_u32()?, event_at.add(4).read_u64()?);
+        event = (event_at.read_u32()?, event_at.plus(4).read_u64()?);
     }
     let (events, data) = event;
     kernel::fcntl(epoll, libc::F_GETFD, 0)?;

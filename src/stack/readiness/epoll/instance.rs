@@ -100,7 +100,11 @@ pub fn is_instance(fd: i32) -> bool {
 }
 
 /// Runs the kernel's wait on an instance. None: it was called out, and the wait goes on in user space.
-pub fn native(fd: i32, events: *mut libc::epoll_event, act: impl FnOnce() -> i32) -> Option<i32> {
+///
+/// # Safety
+/// `act` writes as many events to `events` as it answers.
+#[allow(unsafe_code)]
+pub unsafe fn native(fd: i32, events: *mut libc::epoll_event, act: impl FnOnce() -> i32) -> Option<i32> {
     let waiting = &WAITING[fd as usize % WAITING.len()];
     waiting.fetch_add(1, AcqRel);
     let count = act();
@@ -109,7 +113,7 @@ pub fn native(fd: i32, events: *mut libc::epoll_event, act: impl FnOnce() -> i32
         return Some(count);
     }
     #[allow(unsafe_code)]
-    // SAFETY: the kernel just wrote `count` events there; the struct is packed, so any address is aligned.
+    // SAFETY: the caller's promise; the kernel just wrote `count` events there; the struct is packed, so any address is aligned.
     let kept = without_call(unsafe { core::slice::from_raw_parts_mut(events, count as usize) });
     (kept > 0).then_some(kept as i32)
 }

@@ -51,7 +51,7 @@ pub fn wait(
         let mut bytes = [0u8; 12];
         bytes[..4].copy_from_slice(&{ event.events }.to_ne_bytes());
         bytes[4..].copy_from_slice(&{ event.u64 }.to_ne_bytes());
-        if let Err(e) = at.add(i * 12).write(&bytes) {
+        if let Err(e) = at.plus(i * 12).write(&bytes) {
             return Some(if i > 0 { Ok(i) } else { Err(e) });
         }
     }

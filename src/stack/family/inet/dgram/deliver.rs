@@ -123,7 +123,7 @@ fn put_as_it_is(s: &Sock, to: &Target, record: &Packed, data: &mut Buffers<'_>) 
 fn dropped(s: &Sock, to: &Target) {
     let before = to.slot.extra[DROPS].fetch_add(1, Relaxed);
     // Nobody may be there to make room.
-    if before % 64 == 0 && !poll::lives(to.slot) {
+    if before & 63 == 0 && !poll::lives(to.slot) {
         crate::network::sweep(&Names::lock(s.arena));
     }
 }

@@ -52,7 +52,7 @@ fn attach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let count = value.read_u32()? as u16 as usize;
-    let from = UserPtr(value.add(8).read_u64()? as usize);
+    let from = UserPtr(value.plus(8).read_u64()? as usize);
     if opts::flag(s.slot, opts::LOCK_FILTER) {
         return Err(Errno::EPERM);
     }

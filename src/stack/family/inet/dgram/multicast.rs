@@ -241,10 +241,10 @@ fn get_filter(s: &Sock, at: UserPtr, length_at: UserPtr) -> Result<()> {
     }
     let member = membership::get(s, bits(IpAddr::V4(group)), LOOPBACK)?;
     let told = member.sources.len().min(value.word(12) as usize).min((room - 16) / 4);
-    at.add(8).write_u32(!member.exclude as u32)?;
-    at.add(12).write_u32(member.sources.len() as u32)?;
+    at.plus(8).write_u32(!member.exclude as u32)?;
+    at.plus(12).write_u32(member.sources.len() as u32)?;
     for (i, source) in member.sources[..told].iter().enumerate() {
-        at.add(16 + 4 * i).write(&v4_of(*source).octets())?;
+        at.plus(16 + 4 * i).write(&v4_of(*source).octets())?;
     }
     length_at.write_u32(16 + 4 * told as u32)
 }

@@ -207,5 +207,5 @@ fn stamp(s: &Sock, argument: UserPtr, per: u64) -> Result<()> {
         time => time,
     };
     argument.write(&(time / 1_000_000_000).to_ne_bytes())?;
-    argument.add(8).write(&(time % 1_000_000_000 / per).to_ne_bytes())
+    argument.plus(8).write(&(time % 1_000_000_000 / per).to_ne_bytes())
 }
