@@ -14,6 +14,8 @@ pub use internal::is_internal;
 pub use poke::{poke, Poke};
 pub use poll::{concerns_fd, poll};
 
+use core::sync::atomic::Ordering::Acquire;
+
 use crate::abi::Result;
 use crate::socket::Sock;
 
@@ -39,7 +41,8 @@ pub fn activate(s: &Sock) {
 
 /// A bell's byte was taken by one of several who wait for the socket: the others of this process look too.
 pub fn share_bell(s: &Sock) {
-    if s.slot.sleepers.load(core::sync::atomic::Ordering::Acquire) > 1 {
+    // The caller counts as awake by now.
+    if s.slot.sleepers.load(Acquire) > 0 || s.slot.first_sleeper.load(Acquire) != 0 {
         poke(s);
     }
     epoll::share_bell(s);

@@ -366,6 +366,13 @@ impl Items {
         true
     }
 
+    /// All items are worth a look again.
+    pub fn wake_all(&mut self) {
+        for id in 0..self.slots.len() as u32 {
+            self.wake(id);
+        }
+    }
+
     /// A socket's items are worth a look again. True if there are any.
     pub fn wake_socket(&mut self, number: u32) -> bool {
         let ids = self.of_socket(number);

@@ -45,6 +45,8 @@ pub struct Set {
     kick: AtomicI32,
     /// Threads that sleep in a wait.
     sleepers: AtomicU32,
+    /// Something happened while the items were locked: all of them are worth a look.
+    rescan: AtomicU32,
     /// When the kernel's part was last looked at, in nanoseconds of the monotonic clock.
     looked_ns: AtomicU64,
     /// Looks at the kernel's part in a row that found nothing.
@@ -101,6 +103,7 @@ impl Set {
             bells: AtomicI32::new(bells),
             kick: AtomicI32::new(kick),
             sleepers: AtomicU32::new(0),
+            rescan: AtomicU32::new(0),
             looked_ns: AtomicU64::new(0),
             dry_looks: AtomicU32::new(0),
             bells_ns: AtomicU64::new(0),
@@ -184,12 +187,18 @@ pub fn share_bell(s: &Sock) {
         return;
     }
     for set in sets.values() {
-        if let Some(mut items) = set.items.try_lock() {
-            if items.wake_socket(s.number) {
+        match set.items.try_lock() {
+            Some(mut items) => {
+                let concerned = items.wake_socket(s.number);
                 drop(items);
-                set.kick();
+                if !concerned {
+                    continue;
+                }
             }
+            // Whoever holds it may just have looked for the last time before a sleep.
+            None => set.rescan.store(1, Release),
         }
+        set.kick();
     }
 }
 

@@ -67,6 +67,9 @@ fn gather(
     mask: Option<&u64>,
 ) -> Result<usize> {
     loop {
+        if set.rescan.load(Acquire) != 0 && set.rescan.swap(0, AcqRel) != 0 {
+            set.lock().wake_all();
+        }
         let mut count = set.lock().collect(told);
         if count > 0 && !at_once {
             let now = kernel::now_ns();
