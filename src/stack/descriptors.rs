@@ -190,8 +190,7 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
             set_flag(s, SlotFlags::NONBLOCK, on);
             Ok(done)
         }
-        libc::FIOCLEX | libc::FIONCLEX | libc::FIOASYNC | FIOSETOWN | SIOCSPGRP | FIOGETOWN
-        | SIOCGPGRP => {
+        libc::FIOCLEX | libc::FIONCLEX | libc::FIOASYNC | FIOSETOWN | SIOCSPGRP | FIOGETOWN | SIOCGPGRP => {
             // SAFETY: the kernel checks the pointer.
             #[allow(unsafe_code)]
             let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;

@@ -81,10 +81,13 @@ pub fn urgent(s: &Sock, end: &End) {
 
 /// Something came to a socket with O_ASYNC whose anchor no byte tells of it (datagrams).
 pub fn readable(slot: &Slot) {
-    send(slot, match slot.owner_signal.load(Acquire) {
-        0 => libc::SIGIO,
-        signal => signal as i32,
-    });
+    send(
+        slot,
+        match slot.owner_signal.load(Acquire) {
+            0 => libc::SIGIO,
+            signal => signal as i32,
+        },
+    );
 }
 
 /// Sends a signal to a socket's owner, if it has one.

@@ -4,8 +4,8 @@
 
 use crate::abi::{Errno, Result};
 use crate::calls;
-use crate::fdtable;
 use crate::family::ops::{Incoming, Outgoing};
+use crate::fdtable;
 use crate::kernel;
 use crate::shm::views::{Buffers, List, UserPtr};
 use crate::signal;

@@ -214,7 +214,11 @@ unsafe fn switch(fd: c_int) {
     let head = &*old.cast::<Head>();
     let between = |from: *mut u8, to: *mut u8| {
         let length = (to as usize).saturating_sub(from as usize);
-        if from.is_null() { &[][..] } else { core::slice::from_raw_parts(from, length) }
+        if from.is_null() {
+            &[][..]
+        } else {
+            core::slice::from_raw_parts(from, length)
+        }
     };
     let unread = if fd == 0 { between(head.read_ptr, head.read_end) } else { &[] };
     let unwritten = if fd == 0 { &[][..] } else { between(head.write_base, head.write_ptr) };
@@ -259,7 +263,11 @@ impl Stream {
 
 /// The descriptor that the C library knows a FILE by, negative for none.
 pub unsafe fn number(file: *mut FILE) -> c_int {
-    if file.is_null() { -1 } else { (*file.cast::<Head>()).fileno }
+    if file.is_null() {
+        -1
+    } else {
+        (*file.cast::<Head>()).fileno
+    }
 }
 
 /// Makes a FILE of ours, with nothing unwritten in it, the C library's own again, which then closes or replaces the number.

@@ -90,7 +90,11 @@ unsafe fn write_formatted(fd: c_int, make: impl FnOnce(*mut *mut c_char) -> c_in
     }
     let written = write_all(fd, text.cast(), length as usize);
     libc::free(text.cast());
-    if written == length as usize { length } else { -1 }
+    if written == length as usize {
+        length
+    } else {
+        -1
+    }
 }
 
 hook! {

@@ -136,7 +136,11 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
         libc::SYS_clone if copies(a, b) => copying(a),
         libc::SYS_clone3 if a != 0 && b >= CLONE3_STACK + 8 => {
             let word = |at: usize| ((a + at) as *const usize).read_unaligned();
-            if copies(word(0), word(CLONE3_STACK)) { copying(word(0)) } else { None }
+            if copies(word(0), word(CLONE3_STACK)) {
+                copying(word(0))
+            } else {
+                None
+            }
         }
         libc::SYS_execve => go!(process::our_execve, a, b, c),
         libc::SYS_execveat => go!(process::our_execveat, a, b, c, d, e),

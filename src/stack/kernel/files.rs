@@ -92,7 +92,9 @@ pub fn threads() -> usize {
 /// openat(2) from the current directory, close-on-exec.
 pub fn open(path: &CStr, flags: i32, mode: u32) -> Result<i32> {
     // SAFETY: the path is a C string.
-    make_own(|| unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32))
+    make_own(|| {
+        unsafe { sys!(openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode) }.map(|fd| fd as i32)
+    })
 }
 
 /// openat(2) from a directory, close-on-exec.
@@ -291,7 +293,14 @@ pub fn status(fd: i32) -> Result<Status> {
         sys!(fstat, fd, st.as_mut_ptr())?;
         st.assume_init()
     };
-    Ok(Status { mode: st.st_mode, uid: st.st_uid, gid: st.st_gid, inode: st.st_ino, size: st.st_size as u64, links: st.st_nlink as u64 })
+    Ok(Status {
+        mode: st.st_mode,
+        uid: st.st_uid,
+        gid: st.st_gid,
+        inode: st.st_ino,
+        size: st.st_size as u64,
+        links: st.st_nlink as u64,
+    })
 }
 
 /// memfd_create(2), kept open over exec.
@@ -318,7 +327,14 @@ pub fn status_of(path: &CStr) -> Result<Status> {
         sys!(lstat, path.as_ptr(), st.as_mut_ptr())?;
         st.assume_init()
     };
-    Ok(Status { mode: st.st_mode, uid: st.st_uid, gid: st.st_gid, inode: st.st_ino, size: st.st_size as u64, links: st.st_nlink as u64 })
+    Ok(Status {
+        mode: st.st_mode,
+        uid: st.st_uid,
+        gid: st.st_gid,
+        inode: st.st_ino,
+        size: st.st_size as u64,
+        links: st.st_nlink as u64,
+    })
 }
 
 /// Calls `visit` with the name of each entry of a directory, without allocating.
