@@ -9,7 +9,6 @@ use crate::anchor;
 use crate::config;
 use crate::family::inet;
 use crate::family::ops::{Incoming, Outgoing};
-use crate::fdtable;
 use crate::kernel;
 use crate::network;
 use crate::options;
@@ -311,42 +310,6 @@ pub fn recvfrom(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr,
     Ok(n)
 }
 
-/// readv(2) and writev(2).
-pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Result<usize> {
-    if count < 0 {
-        return Err(Errno::EINVAL);
-    }
-    let mut list = List::new();
-    read_list(at, count as usize, Errno::EINVAL, &mut list)?;
-    let data = Buffers::new(list.as_slice());
-    // The file layer answers an empty list by itself; a socket never hears of it.
-    if data.left() == 0 {
-        return Ok(0);
-    }
-    if out {
-        return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
-    }
-    receive(s, &mut Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 })
-}
-
-/// preadv2(2)'s and pwritev2(2)'s flags, Linux 6.9: HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND.
-const RWF_KNOWN: i32 = 0x3f;
-
-/// preadv2(2) and pwritev2(2). Only position -1, the file's own, means anything for a socket.
-pub fn vector_at(s: &Sock, at: UserPtr, count: i32, position: i64, out: bool, flags: i32) -> Result<usize> {
-    if position != -1 {
-        return Err(if position < 0 { Errno::EINVAL } else { Errno::ESPIPE });
-    }
-    if flags & !RWF_KNOWN != 0 {
-        // The list comes first, and one without a byte asks for nothing.
-        let mut list = List::new();
-        read_list(at, count.max(0) as usize, Errno::EINVAL, &mut list)?;
-        let empty = Buffers::new(list.as_slice()).left() == 0;
-        return if empty && count >= 0 { Ok(0) } else { Err(Errno::EOPNOTSUPP) };
-    }
-    vector(s, at, count, out, if flags & libc::RWF_NOWAIT != 0 { libc::MSG_DONTWAIT } else { 0 })
-}
-
 /// struct msghdr as the program wrote it.
 struct Header {
     name: UserPtr,
@@ -498,20 +461,4 @@ pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserP
     }
     tell_left()?;
     Ok(done)
-}
-
-/// dup(2), dup2(2), dup3(2) and F_DUPFD made `new` from a descriptor of ours.
-pub fn duplicated(s: &Sock, new: i32) {
-    socket::duplicated(s, new);
-}
-
-/// A descriptor number is about to be replaced or closed by the kernel: what stood there goes as close(2) would have it.
-pub fn displaced(fd: i32) {
-    if let Some(s) = fdtable::get(fd) {
-        if crate::process::borrowed() {
-            fdtable::doubt(fd, Some(s.number));
-        } else {
-            socket::detach(&s);
-        }
-    }
 }

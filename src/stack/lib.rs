@@ -26,4 +26,5 @@ pub mod sleepers;
 pub mod socket;
 pub mod stop;
 pub mod transfer;
+pub mod vectors;
 pub mod wait;

@@ -2,7 +2,7 @@
 
 use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use stack::shm::views::UserPtr;
-use stack::{calls, fdtable};
+use stack::{calls, fdtable, vectors};
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -42,14 +42,14 @@ alias!(__write => our_uu_write is our_write(fd: c_int, buffer: *const c_void, le
 
 hook! {
     unsafe fn readv(fd: c_int, list: *const iovec, count: c_int) -> ssize_t => our_readv {
-        point!(fd, s => calls::vector(&s, at(list), count, false, 0), else real!(readv)(fd, list, count))
+        point!(fd, s => vectors::vector(&s, at(list), count, false, 0), else real!(readv)(fd, list, count))
     }
 }
 signature!(readv, our_readv, fn(c_int, *const iovec, c_int) -> ssize_t);
 
 hook! {
     unsafe fn writev(fd: c_int, list: *const iovec, count: c_int) -> ssize_t => our_writev {
-        point!(fd, s => calls::vector(&s, at(list), count, true, 0), else real!(writev)(fd, list, count))
+        point!(fd, s => vectors::vector(&s, at(list), count, true, 0), else real!(writev)(fd, list, count))
     }
 }
 signature!(writev, our_writev, fn(c_int, *const iovec, c_int) -> ssize_t);

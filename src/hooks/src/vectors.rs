@@ -2,8 +2,8 @@
 //! us, since the anchor is a socket too: ESPIPE, or EINVAL for a negative position.
 
 use libc::{c_int, iovec, off64_t, off_t, ssize_t};
-use stack::calls;
 use stack::shm::views::UserPtr;
+use stack::vectors;
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -11,7 +11,7 @@ fn at<T>(p: *const T) -> UserPtr {
 
 hook! {
     unsafe fn preadv2(fd: c_int, list: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t => our_preadv2 {
-        point!(fd, s => calls::vector_at(&s, at(list), count, offset, false, flags),
+        point!(fd, s => vectors::vector_at(&s, at(list), count, offset, false, flags),
             else real!(preadv2)(fd, list, count, offset, flags))
     }
 }
@@ -21,7 +21,7 @@ alias!(preadv64v2 => our_preadv64v2 is our_preadv2(
 
 hook! {
     unsafe fn pwritev2(fd: c_int, list: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t => our_pwritev2 {
-        point!(fd, s => calls::vector_at(&s, at(list), count, offset, true, flags),
+        point!(fd, s => vectors::vector_at(&s, at(list), count, offset, true, flags),
             else real!(pwritev2)(fd, list, count, offset, flags))
     }
 }

@@ -45,6 +45,12 @@ const SEGMENT: usize = 64 << 10;
 /// What the kernel's copy of a larger write advances by (a fragment of its socket buffers).
 const FRAGMENT: usize = 32 << 10;
 
+/// The ring offers only `first` bytes in one piece: can all that a segment may have brought be written?
+fn in_reach(end: &End, data: &Buffers<'_>, first: usize, want: usize) -> bool {
+    let all = want.min(end.rx().buffered() as usize).min(SEGMENT);
+    first >= all || data.reachable(all, true)
+}
+
 /// A bad address ended a copy after `n` bytes of a piece, `done` before it: as many count as the kernel would have taken.
 #[cold]
 fn cut_short<'a>(data: &mut Buffers<'a>, start: Buffers<'a>, done: usize, n: usize) -> usize {
@@ -88,12 +94,11 @@ impl Transport for Ring {
     #[inline]
     fn receive(&self, s: &Sock, end: &End, data: &mut Buffers<'_>, how: Take) -> Result<usize> {
         let (start, mut done, mut faulted) = (*data, 0, false);
-        let all = how.want.min(end.rx().buffered() as usize);
         let got = end.rx().consume(s.arena, process::alone(s.slot), how, |at, length| {
             if how.discard {
                 return length;
             }
-            if done == 0 && length < all && !data.reachable(all.min(SEGMENT), true) {
+            if done == 0 && length < how.want && !in_reach(end, data, length, how.want) {
                 faulted = true;
                 return 0;
             }
