@@ -259,7 +259,9 @@ impl Wait<'_> {
         }
         let left = [limits.deadline.map(|d| d - now), look_by].into_iter().flatten().min();
         let slept = match seat {
-            Seat::First if first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read => {
+            Seat::First
+                if first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read =>
+            {
                 self.on_anchor_timed()
             }
             Seat::First => self.on_anchor(left),

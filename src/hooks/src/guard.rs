@@ -101,7 +101,11 @@ const RESULT_REGISTER: c_int = 0;
 
 /// The frame's personality routine (Itanium C++ ABI: Exception Handling, 1.6).
 unsafe extern "C" fn personality(
-    _version: c_int, actions: c_int, class: u64, exception: *mut c_void, context: *mut c_void,
+    _version: c_int,
+    actions: c_int,
+    class: u64,
+    exception: *mut c_void,
+    context: *mut c_void,
 ) -> c_int {
     if class != RUST {
         return CONTINUE_UNWIND;

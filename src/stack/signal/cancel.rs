@@ -83,7 +83,8 @@ fn arm() -> bool {
         BEYOND.store(now.handler, Release);
     }
     let flags = now.flags | (libc::SA_SIGINFO | libc::SA_RESTART) as u64 | SA_RESTORER;
-    kernel_action(SIGNAL, Some(&Action { handler: entry_cancel(), flags, restorer: restorer(), mask: now.mask })).is_ok()
+    kernel_action(SIGNAL, Some(&Action { handler: entry_cancel(), flags, restorer: restorer(), mask: now.mask }))
+        .is_ok()
 }
 
 /// Ends a sleep of a thread of this process, which is known to be in one and stays in it until this is done.
