@@ -1,0 +1,131 @@
+//! One sleep of a blocking call on a stream socket, inside a critical section.
+
+use core::sync::atomic::{AtomicU32, Ordering::*};
+
+use super::bells::{rung, seats, wake_others};
+use super::{Interest, Limits};
+use crate::abi::{Errno, Result};
+use crate::bell::{self, Seat};
+use crate::kernel;
+use crate::shm::{tid, SlotFlags, PLAIN, SELF};
+use crate::signal::sleep;
+use crate::sleepers;
+use crate::socket::Sock;
+
+/// How long one sleep lasts at most where a bell may be taken by somebody who cannot tell (poll in another process), or
+/// the one who would tell may be killed.
+const SHARED_SLEEP_NS: u64 = 20_000_000;
+/// A socket that is connected to itself has no bell.
+const LONELY_SLEEP_NS: u64 = 5_000_000;
+/// One wait: who, for what, until when.
+pub(super) struct Wait<'a> {
+    pub s: &'a Sock,
+    pub armed: &'a AtomicU32,
+    pub limits: Limits,
+    pub mode: u32,
+    pub interest: Interest,
+}
+
+impl Wait<'_> {
+    fn plain(&self) -> bool {
+        self.mode & PLAIN != 0
+    }
+
+    /// One sleep, in a critical section. True when it is `ready`. `known`: others of this process can call this thread
+    /// out. `first`: nothing of the time is gone yet.
+    pub fn doze(&self, known: bool, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
+        if !sleepers::stands(self.s) {
+            // Closed by another thread before this one was known to sleep: as if that had come first.
+            return Err(Errno::EBADF);
+        }
+        let slot = self.s.slot;
+        // Bytes on a plain anchor are data, which wakes everybody and stays until it is read.
+        let alone = |holder| !kernel::thread_exists(holder);
+        let seat = if self.plain() { Seat::First } else { seats(slot).sit(tid(), alone) };
+        bell::ask(self.armed);
+        let outcome = self.sleep_in(seat, known, first, ready);
+        if !self.plain() && seats(slot).rise(seat) {
+            wake_others(slot);
+        }
+        outcome
+    }
+
+    fn sleep_in(&self, seat: Seat, known: bool, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
+        if ready() {
+            return Ok(true);
+        }
+        let (slot, limits, now) = (self.s.slot, &self.limits, kernel::now_ns());
+        if limits.deadline.is_some_and(|d| d <= now) {
+            return Err(Errno::EAGAIN);
+        }
+        let mut look_by = limits.look_by.map(|d| d.saturating_sub(now));
+        let mut at_most = |ns: u64| look_by = Some(look_by.map_or(ns, |l| l.min(ns)));
+        if seat != Seat::First || slot.sleepers.load(Acquire) > 0 || slot.has(SlotFlags::SHARED) || !known {
+            at_most(SHARED_SLEEP_NS);
+        }
+        if self.mode & SELF != 0 {
+            at_most(LONELY_SLEEP_NS);
+        }
+        let left = [limits.deadline.map(|d| d - now), look_by].into_iter().flatten().min();
+        let slept = match seat {
+            Seat::First
+                if first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read =>
+            {
+                self.on_anchor_timed()
+            }
+            Seat::First => self.on_anchor(left),
+            Seat::Other(_) if !seats(slot).may_sleep(seat) => return Ok(false),
+            Seat::Other(seen) => match sleep::futex(&slot.wake, seen, left) {
+                Ok(()) | Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(false),
+                Err(e) => Err(e),
+            },
+        };
+        match slept {
+            // What came together with the signal counts.
+            Err(Errno::EINTR) if ready() => Ok(true),
+            Ok(arrived) => Ok(arrived || ready()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Sleeps in the first seat. True: bytes arrived that nobody counted (plain, from a program without the library).
+    fn on_anchor(&self, left: Option<u64>) -> Result<bool> {
+        // An anchor that is connected to nobody would be a hang-up at once.
+        let fd = if self.mode & SELF != 0 { -1 } else { self.s.fd };
+        let events = if self.plain() && self.interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
+        let mut fds = [libc::pollfd { fd, events, revents: 0 }];
+        sleep::ppoll(&mut fds, left, None)?;
+        Ok(self.told(fds[0].revents))
+    }
+
+    /// As [`Wait::on_anchor`] for the whole of the socket's timeout, which the anchor has too. A sleep in recv is one
+    /// that the kernel does not go on with after a stop (signal(7)).
+    fn on_anchor_timed(&self) -> Result<bool> {
+        match sleep::peek(self.s.fd) {
+            // Bytes, or an end: poll tells which.
+            Ok(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+            Err(Errno::EINTR) => Err(Errno::EINTR),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+        }
+    }
+
+    /// The anchor told of these events.
+    fn told(&self, events: i16) -> bool {
+        if self.mode & SELF == 0 && !sleepers::stands(self.s) {
+            // What is told is another file's.
+            return false;
+        }
+        if events & (libc::POLLHUP | libc::POLLERR) != 0 {
+            self.s.hung_up();
+        }
+        if events & libc::POLLIN == 0 {
+            return false;
+        }
+        if self.plain() {
+            return kernel::recv(self.s.fd, &mut [0], libc::MSG_PEEK | libc::MSG_DONTWAIT) == Ok(1);
+        }
+        rung(self.s);
+        false
+    }
+}
