@@ -69,6 +69,8 @@ points! {
     FinSent = "fin-sent",
     /// The end is closed, its bells have not rung.
     Closed = "closed",
+    /// A datagram is in the queue, nobody sees it yet.
+    Queued = "queued",
 }
 
 /// The point that a test asked for.

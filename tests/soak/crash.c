@@ -31,6 +31,7 @@ static const struct { const char *name; int often; } points[] = {
     {"freed", 40}, {"chunk-left", 3}, {"slot-taken", 2}, {"slot-filled", 2}, {"slot-giving", 2}, {"slot-freed", 2},
     {"name-linked", 2}, {"name-inserted", 2}, {"name-unlinked", 2}, {"name-removed", 2}, {"path-claimed", 1},
     {"conn-opened", 1}, {"connected", 1}, {"accepted", 1}, {"accept-entered", 1}, {"fin-sent", 1}, {"closed", 1},
+    {"queued", 20},
 };
 enum { POINTS = sizeof points / sizeof *points };
 
@@ -263,7 +264,7 @@ int main(int argc, char **argv) {
     snprintf(port_text, sizeof port_text, "%d", 7007);
     for (int i = 0; i < count; i++) {
         uint32_t which = chance(POINTS);
-        int victim = (int)chance(2), hit = 0, nothing, datagrams = chance(5) == 0;
+        int victim = (int)chance(2), hit = 0, nothing, datagrams = !strcmp(points[which].name, "queued") || chance(6) == 0;
         char stop[64];
         snprintf(stop, sizeof stop, "%s:%u", points[which].name, 1 + chance((uint32_t)points[which].often));
         int fine = run(datagrams, victim, stop, &hit);
