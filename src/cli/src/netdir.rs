@@ -62,6 +62,9 @@ impl Base {
             match make(&path) {
                 Ok(true) => {
                     self.tell(&path, inspect(&path))?;
+                    // The library removes an empty network with its last socket; a fresh one stays until its janitor goes.
+                    let mark = std::fs::File::create_new(path.join(".fresh"));
+                    self.tell(&path, mark.map(drop).map_err(|e| e.to_string()))?;
                     return Ok((name, path));
                 }
                 Ok(false) => continue,

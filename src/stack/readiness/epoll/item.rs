@@ -3,7 +3,7 @@
 use core::sync::atomic::{fence, Ordering::*};
 use std::collections::{BTreeMap, VecDeque};
 
-use super::NESTED;
+use super::{INNER_BELLS, NESTED};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
@@ -306,10 +306,10 @@ impl Items {
         self.slots.iter().flatten().filter(|i| i.target == Target::Nested).map(|i| i.fd).collect()
     }
 
-    /// Something happened in a nested instance.
-    pub fn rung_nested(&mut self, id: u32) {
+    /// Something happened in a nested instance. What its bells tell of is an edge only if its sockets say so.
+    pub fn rung_nested(&mut self, id: u32, bells: bool) {
         if let Some(item) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
-            item.fresh = true;
+            item.fresh |= !bells;
         }
         self.wake(id);
     }
@@ -343,7 +343,7 @@ impl Items {
         kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, fd, events, id as u64 | NESTED)?;
         match super::bells(fd) {
             -1 => Ok(()),
-            inner => kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED),
+            inner => kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED | INNER_BELLS),
         }
     }
 
@@ -351,7 +351,7 @@ impl Items {
     pub fn nested_became_mixed(&self, bells: i32, fd: i32, inner: i32) {
         if let Some(id) = self.find(fd, Target::Nested) {
             let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
-            let _ = kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED);
+            let _ = kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, inner, events, id as u64 | NESTED | INNER_BELLS);
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Set {
 const KICK: u64 = u64::MAX;
 /// A nested instance's mark: the item's number with this bit.
 const NESTED: u64 = 1 << 63;
+/// With [`NESTED`]: it is the bells of the nested instance that rang, not the kernel's part of it.
+const INNER_BELLS: u64 = 1 << 62;
 
 /// Does the epoll descriptor watch sockets of ours?
 #[inline]

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::*;
 use std::sync::Arc;
 
 use super::instance::kernel_part;
-use super::{set_of, Set, KICK, NESTED};
+use super::{set_of, Set, INNER_BELLS, KICK, NESTED};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::UserPtr;
@@ -163,7 +163,7 @@ pub fn take_bells(set: &Arc<Set>) -> bool {
                 let mut counter = [0u8; 8];
                 let _ = kernel::read(set.kick.load(Acquire), &mut counter);
             } else if data & NESTED != 0 {
-                items.rung_nested((data & !NESTED) as u32);
+                items.rung_nested(data as u32, data & INNER_BELLS != 0);
             } else {
                 items.rung(data as u32, event.events);
             }

@@ -121,7 +121,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
         new.slot.set(SlotFlags::PEER | s.slot.flags.load(Relaxed) & SlotFlags::ADDRESS_LOCKED);
         new.slot.set_conn(Some((number, 1)));
         if end.mode & PLAIN != 0 {
-            connect::widen(fd);
+            connect::widen(&new);
         }
         Names::lock(s.arena).insert(new.number, Kind::Accepted);
         stop::here(Point::AcceptEntered);

@@ -260,7 +260,7 @@ fn connect_anchor(s: &Sock, address: &[u8]) -> Result<()> {
 fn established(s: &Sock) {
     if let Some(end) = s.end() {
         if end.mode & PLAIN != 0 {
-            widen(s.fd);
+            widen(s);
         }
         end.own().slot.store(s.number + 1, Release);
         super::data::set_capacity(s, &end);
@@ -270,9 +270,15 @@ fn established(s: &Sock) {
 }
 
 /// Anchors that carry bytes themselves hold as many as a TCP connection would.
-pub fn widen(fd: i32) {
-    for name in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
-        let _ = kernel::setsockopt(fd, libc::SOL_SOCKET, name, &(2i32 << 20).to_ne_bytes());
+/// What the program asked for itself goes before.
+pub fn widen(s: &Sock) {
+    for (name, option) in [(libc::SO_SNDBUF, options::SEND_BUFFER), (libc::SO_RCVBUF, options::RECEIVE_BUFFER)] {
+        // The kernel doubles what it is given, as it did for the value that is kept.
+        let bytes = match options::word(s.slot, option) as i32 {
+            0 => 2 << 20,
+            doubled => doubled / 2,
+        };
+        let _ = kernel::setsockopt(s.fd, libc::SOL_SOCKET, name, &bytes.to_ne_bytes());
     }
 }
 

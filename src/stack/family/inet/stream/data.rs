@@ -9,7 +9,7 @@ use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{End, SlotFlags, Take, DEAF};
+use crate::shm::{End, SlotFlags, Take, DEAF, PLAIN};
 use crate::socket::Sock;
 
 /// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
@@ -327,6 +327,9 @@ pub fn option_changed(s: &Sock, level: i32, name: i32) -> Result<()> {
     match (level, name) {
         (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE) => {
             set_capacity(s, &end);
+            if end.mode & PLAIN != 0 {
+                connect::widen(s);
+            }
             transport::of(&end).wake_writer(s, &end);
             close::wake_own(s);
         }
