@@ -1,7 +1,9 @@
 //! A queue of datagrams in a chunk: many producers, many consumers, no lock, and nobody whose death or whose stop in the
 //! middle of an operation is waited for.
 //!
-//! A chunk holds a ring of cells, one cache line for each datagram, and a ring of bytes, handed out in units of 64. A
+//! A chunk holds a ring of cells, one for each datagram, and a ring of bytes, handed out in units of 64. A cell is two cache
+//! lines, a pair that processors fetch together: the second one is a short datagram's payload, so that neighbours in the
+//! ring do not share a pair, and a longer one goes to the ring of bytes. A
 //! position is a cell's number together with a unit's; the tail's is where the next datagram goes. A producer claims the
 //! cell at the tail by exchanging its word for one that names the claimant and how many units it takes, and that exchange
 //! alone is the reservation: whoever finds the cell claimed can move the tail on. It then copies and publishes. A consumer
@@ -24,7 +26,7 @@ mod tests;
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
 use super::arena::Arena;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, CLASS_SIZES};
 
 pub use push::Push;
 pub use record::{Packed, Payload, Record, Span};
@@ -33,11 +35,13 @@ pub use take::Found;
 /// Payload is handed out in units of this many bytes.
 pub const UNIT: usize = 64;
 /// What a datagram is charged for besides its units (sk_buff and the room around the payload).
-pub const OVERHEAD: u64 = 704;
+pub const OVERHEAD: u64 = 768;
+/// So many bytes have room in the cell.
+const INLINE: usize = 64;
 
 const CELLS_AT: usize = 256;
 /// Number of cells, by chunk class; a power of two, so that a cell's number may wrap.
-const CELLS: [u32; 5] = [16, 512, 512, 2048, 8192];
+const CELLS: [u32; 5] = [16, 256, 512, 2048, 8192];
 /// A peer that rewrites words as fast as we read them does not keep us here.
 const MAX_ATTEMPTS: u32 = 100_000;
 
@@ -58,14 +62,15 @@ const LAP: u64 = 0xfff_ffff;
 /// In the head's position: consumers claim cells, since they take them out of order.
 const SCATTERED: u64 = 1 << 63;
 
-/// A datagram's cell: the word that says whose it is, and what is told with the datagram.
-#[repr(C, align(64))]
+/// A datagram's cell: the word that says whose it is, what is told with the datagram, and its payload if it is short.
+#[repr(C, align(128))]
 struct Cell {
     word: AtomicU64,
     meta: [AtomicU64; 7],
+    bytes: [AtomicU64; INLINE / 8],
 }
 
-const _: () = assert!(size_of::<Cell>() == UNIT);
+const _: () = assert!(size_of::<Cell>() == 128);
 
 /// The chunk's first lines: the producers' and the consumers' apart.
 #[repr(C)]
@@ -73,7 +78,9 @@ struct Ends {
     tail: AtomicU64,
     /// The head as a producer last saw it.
     head_seen: AtomicU64,
-    _pad: [AtomicU64; 14],
+    /// When that was.
+    looked: AtomicU64,
+    _pad: [AtomicU64; 13],
     head: AtomicU64,
 }
 
@@ -108,6 +115,7 @@ impl Queue {
         for word in [&ends.tail, &ends.head, &ends.head_seen] {
             word.store(pack((first, 0)), Release);
         }
+        ends.looked.store(0, Relaxed);
         Some(queue)
     }
 
@@ -120,7 +128,7 @@ impl Queue {
     #[inline]
     fn of(arena: &'static Arena, chunk: Chunk) -> Queue {
         let cells = CELLS[chunk.class()];
-        let units = ((chunk.size() - CELLS_AT) / UNIT) as u32 - cells;
+        let units = units_of_class(chunk.class());
         Queue { arena, chunk, base: arena.chunk_bytes(chunk), cells, units }
     }
 
@@ -152,11 +160,23 @@ impl Queue {
     }
 
     #[inline]
-    fn payload(&self, unit: u32, length: usize) -> Payload {
+    fn payload(&self, (number, unit): Place, length: usize) -> Payload {
+        if length <= INLINE {
+            let bytes = core::ptr::from_ref(&self.cell(number).bytes).cast_mut().cast::<u8>();
+            return Payload::new(bytes, INLINE, 0, length);
+        }
         let size = self.units as usize * UNIT;
         // SAFETY: behind the cells, inside the chunk.
-        let ring = unsafe { self.base.add(CELLS_AT + self.cells as usize * UNIT) };
+        let ring = unsafe { self.base.add(CELLS_AT + self.cells as usize * size_of::<Cell>()) };
         Payload::new(ring, size, unit as usize * UNIT, length)
+    }
+
+    /// Has both lines of a cell brought here.
+    #[inline]
+    fn fetch(&self, number: u32, to_write: bool) {
+        let cell = core::ptr::from_ref(self.cell(number)).cast::<u8>();
+        fetch_line(cell, to_write);
+        fetch_line(cell.wrapping_add(UNIT), to_write);
     }
 
     #[inline]
@@ -192,6 +212,23 @@ impl Queue {
     }
 }
 
+/// Has a line brought here while the program does something else, to be written or to be read.
+#[inline]
+fn fetch_line(line: *const u8, to_write: bool) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which never fails. The intrinsic makes a plain read of a hint to write.
+    unsafe {
+        use core::arch::{asm, x86_64::_mm_prefetch, x86_64::_MM_HINT_T0};
+        if to_write {
+            asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        } else {
+            _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (line, to_write);
+}
+
 #[inline]
 fn pack((cell, unit): Place) -> u64 {
     cell as u64 | (unit as u64) << 32
@@ -202,10 +239,20 @@ fn charge(cells: u32, units: u32) -> u64 {
     cells as u64 * OVERHEAD + units as u64 * UNIT as u64
 }
 
-/// How many units a payload takes.
+/// How many units a payload takes; a short one takes none.
 #[inline]
 fn units_of(length: usize) -> u32 {
-    length.div_ceil(UNIT).max(1).min(u32::MAX as usize) as u32
+    if length <= INLINE {
+        0
+    } else {
+        length.div_ceil(UNIT).min(u32::MAX as usize) as u32
+    }
+}
+
+/// How many units a chunk of a class has.
+#[inline]
+fn units_of_class(class: usize) -> u32 {
+    ((CLASS_SIZES[class] - CELLS_AT - CELLS[class] as usize * size_of::<Cell>()) / UNIT) as u32
 }
 
 /// The number of units that a word tells.

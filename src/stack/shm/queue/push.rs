@@ -4,14 +4,27 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    charge, next_in, pack, units_in, units_of, Packed, Place, Queue, Span, CLAIMED, DONE, END, FULL, LAP_AT,
-    MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNIT, UNITS_AT,
+    charge, fetch_line, next_in, pack, units_in, units_of, units_of_class, Packed, Queue, Span, CLAIMED, DONE, END,
+    FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
 };
 use crate::shm::chunk::NO_CHUNK;
 use crate::shm::lock::tid;
 
-/// How many cells and units ahead are fetched.
-const AHEAD: u32 = 3;
+/// How many cells ahead are fetched to be written.
+const AHEAD: u32 = 16;
+
+/// How often the head of a full queue is looked at, in ticks of the processor's counter: well below a microsecond.
+const LOOK_EVERY: u64 = 4000;
+
+/// The processor's counter, where reading it is cheap; else a number that is far from any before.
+#[inline]
+fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has it.
+    return unsafe { core::arch::x86_64::_rdtsc() };
+    #[cfg(not(target_arch = "x86_64"))]
+    return u64::MAX / 2;
+}
 
 /// How a push ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +83,10 @@ impl Queue {
                 Push::Done => {}
                 refused => return refused,
             }
+            let payload = self.payload(place, length);
+            // On its way while the cell is claimed, which takes as long: the time between the claim and the end is one in
+            // which a consumer that looks takes the lines away.
+            fetch_line(payload.start(), true);
             let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
             if cell.word.compare_exchange(word, claim, AcqRel, Relaxed).is_err() {
                 continue;
@@ -77,7 +94,7 @@ impl Queue {
             for (to, value) in cell.meta.iter().zip(record.0) {
                 to.store(value, Relaxed);
             }
-            let written = self.payload(place.1, length).each(0, length, fill);
+            let written = payload.each(0, length, fill);
             let whole = written == length;
             cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
             let next = self.after(place, need);
@@ -87,32 +104,19 @@ impl Queue {
             if cfg!(not(target_arch = "x86_64")) {
                 fence(SeqCst);
             }
-            self.fetch_for_writing(next);
+            // A consumer read what comes next last.
+            if self.cells > 2 * AHEAD {
+                // A consumer read what comes next last.
+                self.fetch(next.0.wrapping_add(AHEAD), true);
+            }
             return if whole { Push::Done } else { Push::Fault };
         }
         Push::Full
     }
 
-    /// Has the cells and bytes of datagrams to come brought here while the program does something else: a consumer read
-    /// them last.
-    #[inline]
-    fn fetch_for_writing(&self, next: Place) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint about memory that is mapped.
-        unsafe {
-            use core::arch::x86_64::{_mm_prefetch, _MM_HINT_ET0};
-            let cell = self.cell(next.0.wrapping_add(AHEAD));
-            let bytes = self.payload(self.after(next, AHEAD).1, UNIT);
-            _mm_prefetch::<_MM_HINT_ET0>(core::ptr::from_ref(cell).cast::<i8>());
-            _mm_prefetch::<_MM_HINT_ET0>(bytes.start().cast::<i8>());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = next;
-    }
-
     /// Moves the tail over a cell that was claimed.
     #[inline]
-    fn help(&self, tail: u64, word: u64) {
+    pub(super) fn help(&self, tail: u64, word: u64) {
         let next = self.after(self.unpack(tail), units_in(word));
         let _ = self.ends().tail.compare_exchange(tail, pack(next), AcqRel, Relaxed);
     }
@@ -132,9 +136,16 @@ impl Queue {
                 Push::Done
             }
         };
-        if look(ends.head_seen.load(Relaxed)) == Push::Done {
+        let seen = look(ends.head_seen.load(Relaxed));
+        if seen == Push::Done {
             return Push::Done;
         }
+        // The head's line is the consumers'. Whoever floods a full queue looks at it now and then only.
+        let now = ticks();
+        if seen == Push::Full && now.wrapping_sub(ends.looked.load(Relaxed)) < LOOK_EVERY {
+            return Push::Full;
+        }
+        ends.looked.store(now, Relaxed);
         let head = ends.head.load(Acquire);
         ends.head_seen.store(head, Relaxed);
         look(head)
@@ -145,7 +156,7 @@ impl Queue {
     pub fn stuck(&self) -> bool {
         let (number, _) = self.unpack(self.ends().head.load(Acquire));
         let first = self.cell(number).word.load(Acquire) & STATE;
-        matches!(first, CLAIMED | TAKEN) && self.heal() && self.readable() == Ok(false)
+        matches!(first, CLAIMED | TAKEN) && self.heal() && !self.readable()
     }
 
     /// The chunk that the queue goes on in.
@@ -162,8 +173,7 @@ impl Queue {
 
     /// Does a datagram of this length fit into an empty chunk of this class at all?
     pub fn fits(class: usize, length: usize) -> bool {
-        let bytes = crate::shm::CLASS_SIZES[class] - super::CELLS_AT - super::CELLS[class] as usize * UNIT;
-        units_of(length) as usize * UNIT <= bytes
+        units_of(length) <= units_of_class(class)
     }
 
     /// Ends this chunk: the queue goes on in the chunk `next`, or nowhere. Gives the name that stands there, which is

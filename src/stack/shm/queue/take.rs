@@ -1,14 +1,16 @@
 //! The consumers' side: take or look at the first datagram, and tidying up after the dead.
-#![allow(unsafe_code)]
 
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    next_in, pack, units_in, Cell, Packed, Payload, Place, Queue, CLAIMED, DONE, END, FULL, LAP_AT, MAX_ATTEMPTS,
-    SCATTERED, STATE, TAKEN, TID, TID_AT, UNIT,
+    next_in, pack, units_in, Cell, Packed, Payload, Place, Queue, CLAIMED, DONE, END, FULL, INLINE, LAP_AT,
+    MAX_ATTEMPTS, SCATTERED, STATE, TAKEN, TID, TID_AT, UNIT,
 };
 use crate::kernel;
 use crate::shm::lock::tid;
+
+/// How many cells ahead are fetched to be read.
+const AHEAD: u32 = 8;
 
 /// What a consumer found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +92,7 @@ impl Queue {
     fn record(&self, cell: &Cell, word: u64) -> Packed {
         let mut record = Packed::EMPTY;
         record.0.iter_mut().zip(&cell.meta).for_each(|(w, m)| *w = m.load(Relaxed));
-        let most = units_in(word).min(self.units) as usize * UNIT;
+        let most = (units_in(word).min(self.units) as usize * UNIT).max(INLINE);
         if record.length() > most {
             return record.with_length(most);
         }
@@ -98,12 +100,12 @@ impl Queue {
     }
 
     /// Hands the first datagram to `make` and takes it out. `make` is asked again when somebody else took it meanwhile.
-    /// `more`: others probably follow, and are fetched ahead.
+    /// That the queue goes on elsewhere is not looked for. `more`: others probably follow, and are fetched ahead.
     #[inline]
     pub fn take(&self, more: bool, mut make: impl FnMut(&Packed, &Payload)) -> Found<()> {
         let ends = self.ends();
         for _ in 0..MAX_ATTEMPTS {
-            let head = ends.head.load(Acquire);
+            let head = self.head();
             let place = self.unpack(head);
             let cell = self.cell(place.0);
             let word = cell.word.load(Acquire);
@@ -118,36 +120,20 @@ impl Queue {
                 }
                 break;
             }
-            let record = self.record(cell, word);
-            make(&record, &self.payload(place.1, record.length()));
             let next = self.after(place, units_in(word));
             if more {
-                self.fetch_for_reading(next);
+                for ahead in [1, 2, 4, AHEAD] {
+                    self.fetch(next.0.wrapping_add(ahead), false);
+                }
             }
+            let record = self.record(cell, word);
+            make(&record, &self.payload(place, record.length()));
             // Nobody writes there before the head has moved: if it is where it was, the copy is good.
             if ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed).is_ok() {
                 return Found::Got(());
             }
         }
         self.pop(false, |_| true, make)
-    }
-
-    /// Has what follows brought here.
-    #[inline]
-    fn fetch_for_reading(&self, next: Place) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint about memory that is mapped.
-        unsafe {
-            use core::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-            for ahead in 0..3 {
-                let cell = self.cell(next.0.wrapping_add(ahead));
-                _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(cell).cast::<i8>());
-                let bytes = self.payload(self.after(next, ahead).1, UNIT);
-                _mm_prefetch::<_MM_HINT_T0>(bytes.start().cast::<i8>());
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = next;
     }
 
     /// Has consumers claim what they take, since something in front of it cannot be taken yet. False: the head is not
@@ -172,7 +158,10 @@ impl Queue {
         for _ in 0..MAX_ATTEMPTS {
             let mut pending = false;
             let mut again = false;
-            let head = self.ends().head.load(Acquire);
+            if !peek {
+                self.settle();
+            }
+            let head = self.head();
             let found = self.walk(head, |cell, word, place| {
                 match word & STATE {
                     FULL => {}
@@ -189,10 +178,18 @@ impl Queue {
                     return Step::On;
                 }
                 if peek {
-                    make(&record, &self.payload(place.1, record.length()));
+                    make(&record, &self.payload(place, record.length()));
                     fence(Acquire);
                     // What was seen is good as long as the head did not pass it, and nobody claimed it.
                     again = cell.word.load(Relaxed) != word || (self.head() ^ head) & !SCATTERED != 0;
+                    return Step::Stop(Found::Got(()));
+                }
+                if !pending && head & SCATTERED == 0 {
+                    // The first of all: the short way.
+                    make(&record, &self.payload(place, record.length()));
+                    let next = pack(self.after(place, units_in(word)));
+                    let from = pack(place);
+                    again = from != head || self.ends().head.compare_exchange(head, next, AcqRel, Relaxed).is_err();
                     return Step::Stop(Found::Got(()));
                 }
                 let mine = claimed_by_me(word);
@@ -200,7 +197,7 @@ impl Queue {
                     again = true;
                     return Step::Stop(Found::Nothing);
                 }
-                make(&record, &self.payload(place.1, record.length()));
+                make(&record, &self.payload(place, record.length()));
                 cell.word.store(mine - TAKEN + DONE, Release);
                 Step::Stop(Found::Got(()))
             });
@@ -234,25 +231,38 @@ impl Queue {
         self.walk(self.head(), |cell, word, place| {
             if word & STATE == FULL {
                 let record = self.record(cell, word);
-                look(&record, &self.payload(place.1, record.length()));
+                look(&record, &self.payload(place, record.length()));
             }
             Step::<()>::On
         });
     }
 
-    /// Is there a datagram to take? An error names the chunk that the queue goes on in.
+    /// Is there a datagram to take? That the queue goes on elsewhere is not looked for.
     #[inline]
-    pub fn readable(&self) -> Result<bool, u32> {
-        self.walk(self.head(), |_, word, _| match word & STATE {
-            FULL => Step::Stop(Ok(true)),
-            END => Step::Stop(Err(next_in(word))),
+    pub fn readable(&self) -> bool {
+        let found = self.walk(self.head(), |_, word, _| match word & STATE {
+            FULL => Step::Stop(()),
             _ => Step::On,
-        })
-        .unwrap_or(Ok(false))
+        });
+        found.is_some()
     }
 
-    /// Gives up the claims of threads that are gone. True when claims of others are left.
+    /// The chunk that the queue goes on in, if it does.
+    pub fn moved(&self) -> Option<u32> {
+        self.walk(self.head(), |_, word, _| match word & STATE {
+            END => Step::Stop(next_in(word)),
+            _ => Step::On,
+        })
+    }
+
+    /// Gives up the claims of threads that are gone, and does what they left undone. True when claims of others are left.
     pub fn heal(&self) -> bool {
+        let tail = self.ends().tail.load(Acquire);
+        let number = self.unpack(tail).0;
+        let word = self.cell(number).word.load(Acquire);
+        if word >> LAP_AT == self.lap(number) && word & STATE != END {
+            self.help(tail, word);
+        }
         let me = tid() as u64 & TID;
         let mut others = false;
         self.walk(self.head(), |cell, word, _| {

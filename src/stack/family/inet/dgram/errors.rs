@@ -2,10 +2,11 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::cmsg::{self, Builder, Control};
+use super::cmsg::Control;
 use super::lookup::{is_v4, name_of};
 use super::place::{ERRORS, NEWS, STAMP_ID};
 use super::source::Path;
+use super::tell::{put_stamping, Builder};
 use super::{opts, poll, store};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::Incoming;
@@ -190,7 +191,7 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     m.from = Some(name_of(record.destination, record.port, family));
     let mut out = Builder::new(m.control_room);
     if record.time_ns != 0 {
-        cmsg::put_stamping(record.time_ns, &mut out);
+        put_stamping(record.time_ns, &mut out);
     }
     let (level, kind, length) = match family {
         libc::AF_INET => (libc::IPPROTO_IP, libc::IP_RECVERR, 16),

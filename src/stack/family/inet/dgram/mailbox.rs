@@ -63,7 +63,6 @@ pub fn put(
         match queue.push(record, left, valid, &mut fill) {
             Push::Done => return Delivered::Done,
             Push::Fault => return Delivered::Fault,
-            Push::Full if queue.stuck() => grow(arena, slot, &queue, record.length()),
             Push::Full => return Delivered::Full,
             Push::NoRoom => {
                 if !grow(arena, slot, &queue, record.length()) {
@@ -81,6 +80,13 @@ pub fn put(
         };
     }
     Delivered::Full
+}
+
+/// A queue is full because somebody stopped in the middle of a datagram, and all else was read: it goes on elsewhere.
+pub fn pass_by(arena: &'static Arena, slot: &Slot) {
+    if let Some(queue) = Queue::open(arena, slot.queue.load(Acquire)).filter(Queue::stuck) {
+        grow(arena, slot, &queue, 0);
+    }
 }
 
 /// What waits in the chunks before the one of this name is charged for.
@@ -113,10 +119,11 @@ fn grow(arena: &'static Arena, slot: &Slot, from: &Queue, length: usize) -> bool
 /// Hands the first datagram to `make` and takes it out. False: there is none.
 #[inline]
 pub fn take(s: &Sock, mut make: impl FnMut(&Packed, &Payload)) -> bool {
-    match reading(s.arena, s.slot).map(|queue| queue.take(cache::one_way(), &mut make)) {
-        Some(Found::Got(())) => true,
-        None | Some(Found::Nothing) => false,
-        Some(Found::Moved { .. }) => follow(s, false, |_| true, make),
+    let Some(queue) = reading(s.arena, s.slot) else { return false };
+    match queue.take(cache::one_way(), &mut make) {
+        Found::Got(()) => true,
+        Found::Nothing if s.slot.queue.load(Acquire) == queue.name() => false,
+        _ => follow(s, false, |_| true, make),
     }
 }
 
@@ -171,13 +178,19 @@ fn leave(arena: &'static Arena, slot: &Slot, queue: &Queue, next: u32) {
 /// Is there a datagram to take?
 #[inline]
 pub fn readable(s: &Sock) -> bool {
-    let mut at = reading(s.arena, s.slot);
+    let Some(queue) = reading(s.arena, s.slot) else { return false };
+    queue.readable() || s.slot.queue.load(Acquire) != queue.name() && readable_beyond(s, queue)
+}
+
+#[cold]
+fn readable_beyond(s: &Sock, first: Queue) -> bool {
+    let mut at = Some(first);
     for _ in 0..LONGEST_CHAIN {
         let Some(queue) = at else { return false };
-        match queue.readable() {
-            Ok(yes) => return yes,
-            Err(next) => at = Queue::open(s.arena, next),
+        if queue.readable() {
+            return true;
         }
+        at = queue.moved().and_then(|next| Queue::open(s.arena, next));
     }
     false
 }

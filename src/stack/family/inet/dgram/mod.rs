@@ -22,6 +22,7 @@ mod receive;
 mod send;
 mod source;
 mod store;
+mod tell;
 
 use core::sync::atomic::Ordering::*;
 

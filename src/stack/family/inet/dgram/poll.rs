@@ -30,8 +30,8 @@ const SLEEPS: u64 = 2;
 /// Where several sleep, the one that was woken may die before it takes the datagram: the others look now and then.
 const SHARED_SLEEP_NS: u64 = 1_000_000_000;
 
-/// About a microsecond.
-const GATHER_PAUSES: u32 = 32;
+/// A few microseconds, within which a sender without rest fills much of a queue.
+const GATHER_PAUSES: u32 = 200;
 
 /// poll(2)'s events, all that hold now.
 pub fn ready(s: &Sock) -> u32 {
@@ -73,6 +73,7 @@ pub fn arm(s: &Sock, events: u32) {
         }
     }
     mailbox::heal(s);
+    look_after_the_peer(s);
     if s.slot.extra[ARMED].load(Relaxed) & POLLS == 0 {
         s.slot.extra[ARMED].fetch_or(POLLS, SeqCst);
     }

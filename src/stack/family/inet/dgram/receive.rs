@@ -3,9 +3,9 @@
 use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 
-use super::cmsg::{self, Builder};
 use super::lookup::name_of;
 use super::place::STAMP;
+use super::tell::{self, Builder};
 use super::{cork, errors, kernel_side, mailbox, opts, PEEKED};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Incoming;
@@ -140,7 +140,7 @@ fn nothing(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
 #[cold]
 fn tell(s: &Sock, record: &Record, m: &mut Incoming<'_>) {
     let mut out = Builder::new(m.control_room);
-    cmsg::tell(s, record, &mut out);
+    tell::tell(s, record, &mut out);
     if out.cut {
         m.out_flags |= libc::MSG_CTRUNC;
     }

@@ -96,7 +96,7 @@ pub fn first<R>(
 
 /// Is there a piece?
 pub fn holds(arena: &'static Arena, slot: &Slot, at: usize) -> bool {
-    any(slot, at) && open(arena, slot, at).is_some_and(|q| q.readable() == Ok(true))
+    any(slot, at) && open(arena, slot, at).is_some_and(|q| q.readable())
 }
 
 /// Looks at every piece, the first ones first.
