@@ -16,6 +16,8 @@ pub const FLAGS: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIV
 const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 /// How many looks that find nothing make an item quiet.
 const PATIENCE: u8 = 8;
+/// So many idle items among the active ones are worth a pass over all of them.
+const CROWD: usize = 32;
 
 /// What an item stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,10 @@ pub struct Items {
     by_socket: BTreeMap<u32, Vec<u32>>,
     /// Numbers of items to look at, in the order of their turn.
     active: VecDeque<u32>,
+    /// How many of them the last pass found to have had nothing for long.
+    idlers: usize,
+    /// Some items were left to their bells, which have to be looked at.
+    pub some_quiet: bool,
 }
 
 fn key(fd: i32, target: Target) -> (i32, u32) {
@@ -395,6 +401,7 @@ impl Items {
     /// Tells up to `into.len()` events. What was told goes to the end of the line, so that a small array starves nobody.
     pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
         let mut count = 0;
+        let mut idlers = 0;
         for _ in 0..self.active.len() {
             if count == into.len() {
                 break;
@@ -409,6 +416,7 @@ impl Items {
             let (found, now) = item.tell();
             if found == 0 {
                 item.idle = item.idle.saturating_add(1);
+                idlers += (item.idle >= PATIENCE) as usize;
                 continue;
             }
             item.idle = 0;
@@ -419,7 +427,33 @@ impl Items {
             into[count] = libc::epoll_event { events: found, u64: item.data };
             count += 1;
         }
+        self.idlers = idlers;
+        if idlers > CROWD {
+            self.settle();
+        }
         count
+    }
+
+    /// In a loop that never sleeps: leaves those to their bells that have had nothing for long, so that a wait costs what
+    /// the busy ones cost.
+    fn settle(&mut self) {
+        let slots = &mut self.slots;
+        let idle = |item: &Item| item.idle >= PATIENCE && item.target != Target::Nested && !item.gone;
+        for id in &self.active {
+            let Some(item) = slots[*id as usize].as_ref().filter(|item| idle(item)) else { continue };
+            if let Some(s) = item.socket() {
+                s.ops().arm(&s, item.events | ALWAYS);
+            }
+        }
+        fence(SeqCst);
+        self.active.retain(|id| {
+            let Some(item) = slots[*id as usize].as_mut() else { return false };
+            let by_itself = || item.socket().is_some_and(|s| s.ops().next_look(&s).is_some());
+            let leaves = idle(item) && item.tell().0 == 0 && !by_itself();
+            item.active = !leaves;
+            !leaves
+        });
+        self.some_quiet = true;
     }
 
     /// Before a sleep: asks every active socket to ring. Gives the moment at which one of them may change by itself.
@@ -443,6 +477,7 @@ impl Items {
 
     /// After [`Items::arm_active`] found nothing ready: those who have had nothing for long are left to their bells.
     pub fn quiet(&mut self) {
+        let mut some_quiet = false;
         let slots = &mut self.slots;
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
@@ -450,8 +485,10 @@ impl Items {
             let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
             let stays = waits && !item.gone;
             item.active = stays;
+            some_quiet |= !stays;
             stays
         });
+        self.some_quiet |= some_quiet;
     }
 
     /// A bell rang for an item.

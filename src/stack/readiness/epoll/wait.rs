@@ -71,17 +71,18 @@ fn gather(
             set.lock().wake_all();
         }
         let mut count = set.lock().collect(told);
-        if count > 0 && !at_once {
+        if count > 0 {
             let now = kernel::now_ns();
-            let dry = set.dry_looks.load(Relaxed) >= DRY_LOOKS;
-            if dry && now.wrapping_sub(set.looked_ns.load(Relaxed)) < KERNEL_EVERY_NS {
+            let due = now.wrapping_sub(set.looked_ns.load(Relaxed)) >= KERNEL_EVERY_NS;
+            if due {
+                set.looked_ns.store(now, Relaxed);
+                if set.lock().some_quiet || now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS {
+                    // A socket that was left to its bell, or a peer that died: both say so on the anchor only.
+                    set.bells_ns.store(now, Relaxed);
+                    take_bells(set);
+                }
+            } else if !at_once && set.dry_looks.load(Relaxed) >= DRY_LOOKS {
                 return Ok(count);
-            }
-            set.looked_ns.store(now, Relaxed);
-            if now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS {
-                // A peer that died says so on its anchor only.
-                set.bells_ns.store(now, Relaxed);
-                take_bells(set);
             }
         }
         if count == told.len() {
