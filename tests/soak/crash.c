@@ -177,43 +177,46 @@ static pid_t start(const char *role, const char *stop, int out) {
     _exit(99);
 }
 
-/* How a child ends: its status, or -1 when it does not within so many milliseconds (it is killed then). */
-static int end_of(pid_t k, int ms, long *when) {
-    int st;
-    for (long give_up = now_ms() + ms;;) {
-        pid_t r = waitpid(k, &st, WNOHANG);
-        if (r == k) break;
-        if (now_ms() > give_up) {
-            kill(k, SIGKILL);
-            waitpid(k, &st, 0);
-            return -1;
+/* Waits until both children have ended, and notes when; neither is taken away yet, so that who is dead stays a zombie
+ * for as long as the other one lives, as under a parent that does not care. False if one does not end. */
+static int both_end(const pid_t k[2], long when[2]) {
+    when[0] = when[1] = 0;
+    for (long give_up = now_ms() + 6000; now_ms() < give_up;) {
+        for (int i = 0; i < 2; i++) {
+            siginfo_t info = {.si_pid = 0};
+            if (!when[i] && waitid(P_PID, (id_t)k[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+                when[i] = now_ms();
         }
+        if (when[0] && when[1]) return 1;
         nanosleep(&(struct timespec){0, 500000}, NULL);
     }
-    *when = now_ms();
-    return st;
+    return 0;
 }
 
 /* Starts both; the one called `victim` has a point to be killed at. False when something is wrong. */
 static int run(int datagrams, int victim, const char *stop, int *reached) {
     int t[2];
     char b;
-    long server_end = 0, client_end = 0;
+    long when[2];
     if (pipe2(t, O_CLOEXEC) < 0) return 0;
     pid_t s = start(datagrams ? "udp-serve" : "serve", victim == 0 ? stop : NULL, t[1]);
     close(t[1]);
     int listening = read(t[0], &b, 1) == 1;
     close(t[0]);
     pid_t c = start(datagrams ? "udp-ask" : "ask", victim == 1 ? stop : NULL, -1);
-    int client = end_of(c, 5000, &client_end);
-    int server = end_of(s, 1000, &server_end);
-    int hit = victim == 0 ? server : client, other = victim == 0 ? client : server;
-    int killed = hit != -1 && WIFSIGNALED(hit) && WTERMSIG(hit) == SIGKILL;
-    *reached = killed;
-    if (client == -1 || server == -1) {
-        printf("%s did not end\n", client == -1 ? "the client" : "the server");
-        return 0;
+    int server, client, ended = both_end((pid_t[]){s, c}, when);
+    if (!ended) {
+        printf("%s did not end\n", when[0] ? "the client" : "the server");
+        kill(s, SIGKILL);
+        kill(c, SIGKILL);
     }
+    waitpid(s, &server, 0);
+    waitpid(c, &client, 0);
+    *reached = 1;
+    if (!ended) return 0;
+    int hit = victim == 0 ? server : client, other = victim == 0 ? client : server;
+    int killed = WIFSIGNALED(hit) && WTERMSIG(hit) == SIGKILL;
+    *reached = killed;
     int fine = WIFEXITED(other) && (WEXITSTATUS(other) == 0 || WEXITSTATUS(other) == 10);
     if (!fine || (!killed && !(WIFEXITED(hit) && (WEXITSTATUS(hit) == 0 || WEXITSTATUS(hit) == 10)))) {
         printf("server status %x, client status %x\n", server, client);
@@ -223,8 +226,9 @@ static int run(int datagrams, int victim, const char *stop, int *reached) {
         printf("the restart did not serve: server status %x, client status %x\n", server, client);
         return 0;
     }
-    if (killed && client_end - server_end > 1000) {
-        printf("the survivor saw it after %ld ms\n", client_end - server_end);
+    long late = killed ? when[!victim] - when[victim] : 0;
+    if (late > 1000) {
+        printf("the survivor saw it after %ld ms\n", late);
         return 0;
     }
     return 1;

@@ -23,10 +23,28 @@ pub fn euid() -> u32 {
     unsafe { sys!(geteuid) }.unwrap_or(0) as u32
 }
 
-/// Is there a thread of this number? (tkill(2) with signal 0; one that we may not signal is alive too.)
+/// Is there a thread of this number that may still run? (tkill(2) with signal 0; one that we may not signal is alive
+/// too.) One that was killed and not waited for yet is there, but will never let go of anything.
 pub fn thread_exists(tid: u32) -> bool {
     // SAFETY: no pointers.
-    !matches!(unsafe { sys!(tkill, tid, 0) }, Err(crate::abi::Errno::ESRCH))
+    !matches!(unsafe { sys!(tkill, tid, 0) }, Err(crate::abi::Errno::ESRCH)) && !is_dead(tid)
+}
+
+/// Does /proc say that the thread is dead (states Z and X)?
+fn is_dead(tid: u32) -> bool {
+    let mut path = [0u8; 32];
+    let mut rest = &mut path[..];
+    if std::io::Write::write_fmt(&mut rest, format_args!("/proc/{tid}/stat\0")).is_err() {
+        return false;
+    }
+    let Ok(path) = core::ffi::CStr::from_bytes_until_nul(&path) else { return false };
+    let Ok(fd) = super::open(path, libc::O_RDONLY, 0) else { return false };
+    let mut text = [0u8; 512];
+    let n = super::read(fd, &mut text).unwrap_or(0);
+    let _ = super::close(fd);
+    // The state comes after the name, which stands in brackets and may contain anything.
+    let state = text[..n].iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 2));
+    matches!(state, Some(b'Z' | b'X' | b'x'))
 }
 
 /// Sends a signal to the calling thread.

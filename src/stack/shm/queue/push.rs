@@ -96,6 +96,7 @@ impl Queue {
             }
             let written = payload.each(0, length, fill);
             let whole = written == length;
+            crate::stop::here(crate::stop::Point::Queued);
             cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
             let next = self.after(place, need);
             let _ = ends.tail.compare_exchange(tail, pack(next), SeqCst, Relaxed);
