@@ -184,15 +184,15 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     match request {
         libc::FIONBIO => {
             let on = argument.read_u32()? != 0;
-            // SAFETY: the kernel checks the pointer.
             #[allow(unsafe_code)]
+            // SAFETY: the kernel checks the pointer.
             let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;
             set_flag(s, SlotFlags::NONBLOCK, on);
             Ok(done)
         }
         libc::FIOCLEX | libc::FIONCLEX | libc::FIOASYNC | FIOSETOWN | SIOCSPGRP | FIOGETOWN | SIOCGPGRP => {
-            // SAFETY: the kernel checks the pointer.
             #[allow(unsafe_code)]
+            // SAFETY: the kernel checks the pointer.
             let done = unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) }?;
             match request {
                 libc::FIOASYNC => owner::set_async(s, argument.read_u32()? != 0),
@@ -214,8 +214,8 @@ fn interface_ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
         return Err(Errno::ENOTTY);
     }
     let helper = kernel::socket(s.family(), libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)?;
-    // SAFETY: the kernel checks the pointer.
     #[allow(unsafe_code)]
+    // SAFETY: the kernel checks the pointer.
     let done = unsafe { kernel::ioctl(helper, request, argument.0 as *mut _) };
     let _ = kernel::close(helper);
     done

@@ -129,10 +129,8 @@ pub unsafe fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T 
         &mut long[..]
     };
     // SAFETY: the caller's promise.
-    let old =
-        unsafe { entries(given) }
-            .enumerate()
-            .map(|(i, e)| if i == replaced { preload.as_ptr().cast() } else { e.as_ptr() });
+    let given = unsafe { entries(given) };
+    let old = given.enumerate().map(|(i, e)| if i == replaced { preload.as_ptr().cast() } else { e.as_ptr() });
     let new = missing.map(|v| v.as_ptr());
     merged.iter_mut().zip(old.chain(new)).for_each(|(place, entry)| *place = entry);
     act(merged.as_ptr())

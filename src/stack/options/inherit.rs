@@ -98,8 +98,8 @@ mod tests {
     use super::*;
 
     fn slot() -> Box<Slot> {
-        // SAFETY: a slot is atomics and padding; all-zero is a fresh one.
         #[allow(unsafe_code)]
+        // SAFETY: a slot is atomics and padding; all-zero is a fresh one.
         unsafe {
             Box::new(core::mem::zeroed())
         }

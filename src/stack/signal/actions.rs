@@ -49,8 +49,8 @@ pub unsafe fn sigaction(sig: c_int, new: *const libc::sigaction, old: *mut libc:
     valid(sig)?;
     let action = (!new.is_null()).then(|| {
         // SAFETY: not null, and the caller's.
-        let (handler, flags, mask) =
-            unsafe { ((*new).sa_sigaction, (*new).sa_flags, first_word(&raw const (*new).sa_mask)) };
+        let (new, mask) = unsafe { (&*new, first_word(&raw const (*new).sa_mask)) };
+        let (handler, flags) = (new.sa_sigaction, new.sa_flags);
         with_restorer(handler, flags, mask)
     });
     let before = swap(sig, action.as_ref())?;

@@ -5,8 +5,10 @@
 //! unwinding, and the hooks let that pass. A sleeper is called out by the same signal: an entry of ours stands before
 //! glibc's handler, ends a sleep of ours and leaves everything else to glibc.
 
+use super::entry::program_counter;
+use super::sleep;
 use super::table::{entry_cancel, kernel_action, restorer, Action, SA_RESTORER, SIG_IGN};
-use super::{program_counter, sleep, thread, Info, Thread};
+use super::thread::{thread, Info, Thread};
 use crate::kernel::{self, sys};
 use core::sync::atomic::{fence, AtomicU32, AtomicUsize, Ordering::*};
 use libc::{c_int, pthread_t};

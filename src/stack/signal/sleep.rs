@@ -7,7 +7,7 @@
 //! thread that it finds before the system call past it. The same holds where the kernel would start the call again by
 //! itself (SA_RESTART, ERESTARTSYS): it goes back to before the system call.
 
-use super::{thread, Thread};
+use super::thread::{thread, Thread};
 use crate::abi::{Errno, Result};
 use crate::kernel::timespec;
 use core::arch::global_asm;

@@ -1,0 +1,262 @@
+//! The items of a set: which sockets are registered, how, and which of them are worth looking at.
+
+mod activity;
+mod record;
+mod watch;
+
+pub use record::Record;
+
+use core::sync::atomic::Ordering::*;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{arrivals, is_ready};
+use crate::abi::{Errno, Result};
+use crate::fdtable;
+use crate::network;
+use crate::socket::Sock;
+
+/// Flags in an event mask that are not events.
+pub const FLAGS: u32 = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE) as u32 | libc::EPOLLWAKEUP as u32;
+/// Told whether asked for or not.
+const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+
+/// What an item stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A socket, by slot number and generation.
+    Socket(u32, u32),
+    /// An epoll instance.
+    Nested,
+}
+
+/// One registration.
+pub struct Item {
+    fd: i32,
+    target: Target,
+    events: u32,
+    data: u64,
+    /// What the last edge was told for; an edge is a change of it.
+    seen: (u64, u64),
+    /// Just added or modified: what is ready now is an edge.
+    fresh: bool,
+    active: bool,
+    idle: u8,
+    /// One-shot and told: silent until modified.
+    spent: bool,
+    /// Removed by the program, but kept with its watch on the anchor: programs that take a socket out and put it back for
+    /// each answer must not pay the kernel for it.
+    gone: bool,
+}
+
+/// The items of a set.
+#[derive(Default)]
+pub struct Items {
+    slots: Vec<Option<Item>>,
+    free: Vec<u32>,
+    by_key: BTreeMap<(i32, u32), u32>,
+    by_socket: BTreeMap<u32, Vec<u32>>,
+    /// Numbers of items to look at, in the order of their turn.
+    active: VecDeque<u32>,
+    /// How many of them the last pass found to have had nothing for long.
+    idlers: usize,
+    /// Some items were left to their bells, which have to be looked at.
+    pub some_quiet: bool,
+}
+
+fn key(fd: i32, target: Target) -> (i32, u32) {
+    match target {
+        Target::Socket(number, _) => (fd, number),
+        Target::Nested => (fd, u32::MAX),
+    }
+}
+
+impl Item {
+    /// The socket, if it is still the one that was registered.
+    fn socket(&self) -> Option<Sock> {
+        let Target::Socket(number, generation) = self.target else { return None };
+        let arena = network::opened()?;
+        let slot = arena.slot(number).filter(|s| s.generation.load(Relaxed) == generation)?;
+        // The number may be closed while a duplicate keeps the registration alive.
+        let fd = match fdtable::get(self.fd) {
+            Some(s) if s.number == number => self.fd,
+            _ => fdtable::all().find(|(_, n)| *n == number).map_or(self.fd, |(fd, _)| fd),
+        };
+        Some(Sock { fd, number, slot, arena })
+    }
+
+    /// The events that hold now, of those that this item is for.
+    fn ready(&self) -> u32 {
+        if self.spent || self.gone {
+            return 0;
+        }
+        let found = match self.target {
+            Target::Nested if is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
+            Target::Nested => 0,
+            Target::Socket(..) => self.socket().map_or(0, |s| s.ops().ready(&s)),
+        };
+        found & (self.events | ALWAYS) & !FLAGS
+    }
+
+    /// What to tell now, by the rules of level and edge. Changes nothing.
+    fn tell(&self) -> (u32, (u64, u64)) {
+        let found = self.ready();
+        if found == 0 || self.events & libc::EPOLLET as u32 == 0 {
+            return (found, self.seen);
+        }
+        let now = match self.target {
+            Target::Nested => (arrivals(self.fd), 0),
+            Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
+        };
+        let edge = self.fresh
+            || now.0 != self.seen.0
+            || (now.1 != self.seen.1 && found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 != 0);
+        (if edge { found } else { 0 }, now)
+    }
+}
+
+impl Items {
+    /// Number of the item of a descriptor.
+    pub fn find(&self, fd: i32, target: Target) -> Option<u32> {
+        let id = *self.by_key.get(&key(fd, target))?;
+        // A socket that died under its registration left it behind.
+        self.slots[id as usize].as_ref().is_some_and(|item| item.target == target && !item.gone).then_some(id)
+    }
+
+    /// Adds an item, active. Tells as well whether it is new to our bells.
+    pub fn add(&mut self, fd: i32, target: Target, events: u32, data: u64) -> (u32, bool) {
+        if let Some(stale) = self.by_key.get(&key(fd, target)).copied() {
+            if self.revive(stale, target, events, data) {
+                return (stale, false);
+            }
+            self.remove(stale);
+        }
+        let item = Item {
+            fd,
+            target,
+            events,
+            data,
+            seen: (0, 0),
+            fresh: true,
+            active: true,
+            idle: 0,
+            spent: false,
+            gone: false,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = Some(item);
+                id
+            }
+            None => {
+                self.slots.push(Some(item));
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.by_key.insert(key(fd, target), id);
+        if let Target::Socket(number, _) = target {
+            self.by_socket.entry(number).or_default().push(id);
+        }
+        self.active.push_back(id);
+        (id, true)
+    }
+
+    /// Puts an item back that was taken out, if it is the same socket's.
+    fn revive(&mut self, id: u32, target: Target, events: u32, data: u64) -> bool {
+        let Some(item) = self.slots[id as usize].as_mut() else { return false };
+        if !item.gone || item.target != target || events & libc::EPOLLEXCLUSIVE as u32 != 0 {
+            return false;
+        }
+        (item.events, item.data, item.fresh) = (events, data, true);
+        (item.spent, item.gone) = (false, false);
+        self.wake(id);
+        true
+    }
+
+    /// Takes an item out for the program; our bells go on watching.
+    pub fn retire(&mut self, id: u32) {
+        match self.slots[id as usize].as_mut() {
+            Some(item) if item.target != Target::Nested && item.events & libc::EPOLLEXCLUSIVE as u32 == 0 => {
+                item.gone = true;
+            }
+            _ => self.remove(id),
+        }
+    }
+
+    /// Changes what an item asks for, and makes what is ready now an edge.
+    pub fn modify(&mut self, id: u32, events: u32, data: u64) -> Result<()> {
+        let item = self.slots[id as usize].as_mut().ok_or(Errno::ENOENT)?;
+        if item.events & libc::EPOLLEXCLUSIVE as u32 != 0 {
+            return Err(Errno::EINVAL);
+        }
+        (item.events, item.data, item.fresh, item.spent) = (events, data, true, false);
+        self.wake(id);
+        Ok(())
+    }
+
+    /// Removes an item.
+    pub fn remove(&mut self, id: u32) {
+        let Some(item) = self.slots[id as usize].take() else { return };
+        let key = key(item.fd, item.target);
+        if self.by_key.get(&key) == Some(&id) {
+            self.by_key.remove(&key);
+        }
+        if let Target::Socket(number, _) = item.target {
+            if let Some(list) = self.by_socket.get_mut(&number) {
+                list.retain(|other| *other != id);
+                if list.is_empty() {
+                    self.by_socket.remove(&number);
+                }
+            }
+        }
+        if item.active {
+            self.active.retain(|other| *other != id);
+        }
+        self.free.push(id);
+    }
+
+    /// Removes a socket's items.
+    pub fn remove_socket(&mut self, number: u32) {
+        for id in self.of_socket(number) {
+            self.remove(id);
+        }
+    }
+
+    /// Removes a nested instance.
+    pub fn remove_nested(&mut self, fd: i32) {
+        if let Some(id) = self.find(fd, Target::Nested) {
+            self.remove(id);
+        }
+    }
+
+    /// A number that changes when something to read comes to any socket here.
+    pub fn arrivals(&self) -> u64 {
+        let of = |item: &Item| match item.target {
+            Target::Nested => arrivals(item.fd),
+            Target::Socket(..) => item.socket().map_or(0, |s| s.ops().edges(&s).0),
+        };
+        self.slots.iter().flatten().filter(|item| !item.gone).fold(0, |sum, item| sum.wrapping_add(of(item)))
+    }
+
+    /// Numbers of a socket's items.
+    pub fn of_socket(&self, number: u32) -> Vec<u32> {
+        self.by_socket.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// Takes an item out for the kernel's set: its events and data, if it is for this descriptor.
+    pub fn take(&mut self, id: u32, fd: i32) -> Option<(u32, u64)> {
+        let item = self.slots[id as usize].as_ref().filter(|item| item.fd == fd && !item.gone)?;
+        let told = (item.events, item.data);
+        self.remove(id);
+        Some(told)
+    }
+
+    /// The descriptors of nested instances.
+    pub fn nested(&self) -> Vec<i32> {
+        self.slots.iter().flatten().filter(|i| i.target == Target::Nested).map(|i| i.fd).collect()
+    }
+
+    /// The socket of an item.
+    pub fn socket(&self, id: u32) -> Option<Sock> {
+        self.slots.get(id as usize)?.as_ref()?.socket()
+    }
+}
