@@ -204,7 +204,9 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
 
 /// A call that has moved bytes tells their number; the connection's error is the next call's to tell.
 fn keep_error(s: &Sock, error: Errno) {
-    if error == Errno::ECONNRESET || error == Errno::ETIMEDOUT {
+    // EPIPE without a reset is the shutdown of this side, which is no pending error.
+    let reset = || s.end().is_some_and(|end| end.own().was_reset.load(Relaxed) != 0);
+    if error == Errno::ECONNRESET || error == Errno::ETIMEDOUT || error == Errno::EPIPE && reset() {
         let _ = s.slot.error.compare_exchange(0, error.raw(), AcqRel, Relaxed);
     }
 }

@@ -114,12 +114,22 @@ fn no_room(s: &Sock, end: &End) {
     }
 }
 
-/// The peer is gone: the kernel takes the bytes, and the answer to them is a reset (RFC 9293, 3.10.7.1).
+/// The bytes that the kernel packs into one buffer of a socket's queue.
+const PACK: usize = 32 << 10;
+/// tcp_sendmsg looks at what arrived after this many packs, and there is the reset.
+const PACKS: usize = 16;
+
+/// The peer is gone: the kernel takes the bytes, and the answer to them is a reset (RFC 9293, 3.10.7.1), which ends the
+/// call that is still taking them as soon as the buffer is full or a number of packs was sent.
 fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
-    m.data.advance(want);
     if want == 0 {
         return Ok(0);
     }
+    let packs = match options::word(s.slot, options::SEND_BUFFER) as usize / PACK {
+        0 if options::word(s.slot, options::SEND_BUFFER) == 0 => PACKS,
+        full => full.clamp(1, PACKS),
+    };
+    let taken = discard(m, want.min(packs * PACK))?;
     if end.far().closed.load(Acquire) == DEAF && end.far().was_reset.swap(1, AcqRel) == 0 {
         // The far end is still there, but closed to both sides: the reset is told on both (tcp_rcv_state_process).
         end.far().reset.store(Errno::ECONNRESET.raw(), Release);
@@ -129,7 +139,25 @@ fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Resu
     if end.own().was_reset.swap(1, AcqRel) == 0 {
         end.own().reset.store(error.raw(), Release);
     }
-    Ok(want)
+    Ok(taken)
+}
+
+/// Takes up to `want` bytes from the program for nobody. EFAULT if the first segment cannot be read.
+fn discard(m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
+    if !m.data.reachable(want.min(SEGMENT as usize), false) {
+        return Err(Errno::EFAULT);
+    }
+    let mut page = [0; 4096];
+    let mut taken = 0;
+    while taken < want {
+        let n = page.len().min(want - taken);
+        let got = m.data.take_slice(&mut page[..n]);
+        taken += got;
+        if got < n {
+            break;
+        }
+    }
+    Ok(taken)
 }
 
 /// Keeps the last bytes from the reader until a segment is full or the cork goes.
