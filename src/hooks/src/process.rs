@@ -355,12 +355,32 @@ hook! {
     }
 }
 
+// ---- namespaces ----
+
+hook! {
+    unsafe fn unshare(flags: c_int) -> c_int => our_unshare {
+        let done = real!(unshare)(flags);
+        stack::kernel::network_namespace_changed();
+        done
+    }
+}
+signature!(unshare, our_unshare, fn(c_int) -> c_int);
+
+hook! {
+    unsafe fn setns(fd: c_int, kind: c_int) -> c_int => our_setns {
+        let done = real!(setns)(fd, kind);
+        stack::kernel::network_namespace_changed();
+        done
+    }
+}
+signature!(setns, our_setns, fn(c_int, c_int) -> c_int);
+
 // ---- the end ----
 
 hook! {
     unsafe fn _exit(status: c_int) => our_exit {
         offspring::leave_at_once();
-        network::remove_if_empty();
+        network::tidy();
         real!(_exit)(status)
     }
 }

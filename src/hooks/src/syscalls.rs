@@ -142,6 +142,8 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
                 None
             }
         }
+        libc::SYS_unshare => go!(process::our_unshare, a),
+        libc::SYS_setns => go!(process::our_setns, a, b),
         libc::SYS_execve => go!(process::our_execve, a, b, c),
         libc::SYS_execveat => go!(process::our_execveat, a, b, c, d, e),
         libc::SYS_exit_group => {

@@ -1,6 +1,7 @@
 //! Processes of the library's own.
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::sys;
 use crate::abi::Errno;
@@ -18,10 +19,34 @@ pub fn same_files(a: u32, b: u32) -> bool {
     matches!(unsafe { sys!(kcmp, a, b, KCMP_FILES, 0, 0) }, Ok(0))
 }
 
-/// Is there a process of this number?
-pub fn process_exists(pid: u32) -> bool {
-    // SAFETY: no pointers.
-    pid != 0 && !matches!(unsafe { sys!(kill, pid, 0) }, Err(Errno::ESRCH))
+/// Is there a process of this number that may still run? One that was killed and not waited for yet does not.
+pub fn process_lives(pid: u32) -> bool {
+    pid != 0 && super::thread_exists(pid)
+}
+
+/// What [`network_namespace`] found, 0 for nothing yet.
+static NAMESPACE: AtomicU32 = AtomicU32::new(0);
+
+/// The network namespace that this process makes its sockets in, by its inode number; 0 where /proc does not tell.
+pub fn network_namespace() -> u32 {
+    match NAMESPACE.load(Relaxed) {
+        0 => {
+            let file = super::open(c"/proc/thread-self/ns/net", libc::O_RDONLY | libc::O_CLOEXEC, 0);
+            let found = file.map_or(0, |fd| {
+                let inode = super::status(fd).map_or(0, |s| s.inode as u32);
+                let _ = super::close(fd);
+                inode
+            });
+            NAMESPACE.store(found, Relaxed);
+            found
+        }
+        known => known,
+    }
+}
+
+/// This process may have changed its network namespace (unshare(2), setns(2)).
+pub fn network_namespace_changed() {
+    NAMESPACE.store(0, Relaxed);
 }
 
 /// CLOCK_MONOTONIC_COARSE in milliseconds: a few nanoseconds to ask, steps of a few milliseconds.

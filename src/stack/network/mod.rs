@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, Ordering::*};
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
@@ -17,7 +16,10 @@ use crate::shm::{layout_id, Arena, Slot, SlotFlags};
 use crate::signal;
 use crate::stop::{self, Point};
 
+mod sweep;
 pub mod view;
+
+pub use sweep::sweep;
 
 static CURRENT: AtomicPtr<Arena> = AtomicPtr::new(core::ptr::null_mut());
 static OPENING: Mutex<()> = Mutex::new(());
@@ -208,60 +210,24 @@ fn unlink_encoded(address: &[u8]) {
     }
 }
 
-/// Asks the kernel which sockets are left and takes away those whose anchors are gone: what processes that were killed
-/// left behind. Gives how many went.
-pub fn sweep(names: &Names) -> usize {
-    let arena = names.arena();
-    // The slots first, the kernel's list after: a socket made in between is on the list, not among the slots.
-    let mut suspects: Vec<(u32, &'static Slot, u32, u64)> = (0..arena.slots_used())
-        .filter_map(|number| {
-            let slot = arena.slot(number).filter(|s| s.in_use())?;
-            Some((number, slot, slot.generation.load(Acquire), slot.inode.load(Relaxed)))
-        })
-        .filter(|(_, _, _, inode)| *inode != 0)
-        .collect();
-    let Some(living) = living_inodes() else { return 0 };
-    suspects
-        .retain(|(_, slot, generation, inode)| !living.contains(inode) && slot.generation.load(Acquire) == *generation);
-    for (number, slot, _, _) in &suspects {
-        names.remove(*number);
-        crate::socket::bury(arena, *number, slot);
-    }
-    suspects.len()
-}
-
-/// The inodes of all unix sockets that live in this network namespace.
-fn living_inodes() -> Option<BTreeSet<u64>> {
-    let fd = kernel::open(c"/proc/net/unix", libc::O_RDONLY, 0).ok()?;
-    let mut text = Vec::new();
-    let mut buffer = [0u8; 16384];
-    while let Ok(n @ 1..) = kernel::read(fd, &mut buffer) {
-        text.extend_from_slice(&buffer[..n]);
-    }
-    let _ = kernel::close(fd);
-    // Num RefCount Protocol Flags Type St Inode Path
-    let inode = |line: &[u8]| {
-        core::str::from_utf8(line.split(|b| *b == b' ').filter(|w| !w.is_empty()).nth(6)?).ok()?.parse().ok()
-    };
-    Some(text.split(|b| *b == b'\n').skip(1).filter_map(inode).collect())
-}
-
 /// Removes the arena's file and the directory's remains if no socket of the network is left: the last one to leave
 /// puts out the light. What killed processes left is swept away first if it looks like nothing else.
+///
+/// Nothing here allocates: a handler may end the process by _exit(2) in the middle of malloc.
 pub fn tidy() {
     let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) else { return };
     if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
         sweep(&Names::lock(arena));
         recount(arena);
     }
-    remove_if_empty();
+    remove_if_empty(arena);
 }
 
 /// Is the process that made it gone, for each of the first few sockets? To ask about one that lives costs one call.
 fn looks_abandoned(arena: &'static Arena) -> bool {
     const FEW: usize = 64;
     let mut living = (0..arena.slots_used()).filter_map(|n| arena.slot(n).filter(|s| s.in_use()));
-    !living.by_ref().take(FEW).any(|s| kernel::process_exists(s.pid.load(Relaxed)))
+    !living.by_ref().take(FEW).any(|s| kernel::process_lives(s.pid.load(Relaxed)))
 }
 
 /// Mends a count of sockets that killed processes left too high, where there are none at all. A socket that is being made
@@ -273,11 +239,9 @@ fn recount(arena: &'static Arena) {
     }
 }
 
-/// The part of [`tidy`] that neither asks around nor allocates.
-pub fn remove_if_empty() {
-    let Some(arena) = opened() else { return };
+fn remove_if_empty(arena: &'static Arena) {
     let header = arena.header();
-    if header.live.load(Acquire) != 0 || header.dead.load(Acquire) != 0 {
+    if header.live.load(Acquire) != 0 {
         return;
     }
     let _names = Names::lock(arena);

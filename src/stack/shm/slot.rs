@@ -106,7 +106,8 @@ pub struct Slot {
     pub first_sleeper: AtomicU32,
     /// Not 0: others may sleep on `wake`.
     pub other_sleepers: AtomicU32,
-    _pad: [AtomicU32; 1],
+    /// The network namespace that the anchor was made in; see `kernel::network_namespace`.
+    pub network_namespace: AtomicU32,
     /// For the protocol's own use.
     pub extra: [AtomicU64; 32],
 }
@@ -142,6 +143,7 @@ impl Slot {
         slot.extra.iter().for_each(|o| o.store(0, Relaxed));
         slot.pid.store(crate::kernel::pid(), Relaxed);
         slot.uid.store(crate::kernel::euid(), Relaxed);
+        slot.network_namespace.store(crate::kernel::network_namespace(), Relaxed);
         slot.set_local(Name::any(family));
         slot.set_peer(Name::any(family));
         slot.inode.store(inode, Relaxed);
