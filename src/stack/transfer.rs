@@ -8,8 +8,9 @@ use crate::family::ops::{Incoming, Outgoing};
 use crate::fdtable;
 use crate::kernel;
 use crate::shm::views::{Buffers, List, UserPtr};
-use crate::signal;
+use crate::signal::sleep;
 use crate::socket::Sock;
+use crate::wait;
 
 /// SPLICE_F_MOVE, NONBLOCK, MORE, GIFT.
 const SPLICE_KNOWN: u32 = 0xf;
@@ -225,14 +226,14 @@ fn incoming(data: Buffers<'_>) -> Incoming<'_> {
 
 /// Waits until the pipe is ready; gives its events. EAGAIN when it is not and may not be waited for.
 fn wait_for(pipe: i32, events: i16, nonblocking: bool) -> Result<i16> {
-    let interrupts = signal::InterruptScope::begin();
     let mut fds = [libc::pollfd { fd: pipe, events, revents: 0 }];
     loop {
-        match kernel::ppoll(&mut fds, nonblocking.then_some(0), None) {
-            Ok(0) => return Err(Errno::EAGAIN),
-            Ok(_) => return Ok(fds[0].revents),
-            Err(Errno::EINTR) if interrupts.take().is_none_or(|i| i.restart) => {}
-            Err(e) => return Err(e),
+        if kernel::ppoll(&mut fds, Some(0), None)? > 0 {
+            return Ok(fds[0].revents);
         }
+        if nonblocking {
+            return Err(Errno::EAGAIN);
+        }
+        wait::interruptible(false, None, |_| sleep::ppoll(&mut fds, None, None))?;
     }
 }

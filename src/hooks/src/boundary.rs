@@ -56,16 +56,22 @@ pub fn set_errno(error: Errno) {
 /// Runs a hook's work on a descriptor of ours. A panic becomes EIO; it must not reach the program.
 #[inline]
 pub fn answer<T: Answer>(work: impl FnOnce() -> Result<T>) -> T::C {
-    attempt(work).unwrap_or_else(|| {
+    finish(work).unwrap_or_else(|| {
         set_errno(Errno::EINTR);
         T::FAILED
     })
 }
 
-/// As [`answer`]. None: a handler interrupted the work before anything was done, and its flags say that it is to be done
-/// again from the start, with whatever the descriptor stands for by now.
+/// As [`answer`], for a call that may sleep. The program's handlers run when it is over, as they do at the end of a
+/// system call. None: a signal interrupted the work before anything was done, and the handler's flags say that it is to
+/// be done again from the start, with whatever the descriptor stands for by now.
 #[inline]
 pub fn attempt<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
+    finish(|| stack::signal::whole_call(work))
+}
+
+#[inline]
+fn finish<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
     stack::signal::thread_ready();
     match guard::catch(work) {
         Some(Ok(value)) => Some(value.to_c()),

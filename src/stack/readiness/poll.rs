@@ -49,6 +49,7 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
     if fds.len() > crate::descriptors::open_limit() {
         return Err(Errno::EINVAL);
     }
+    let interrupts = signal::InterruptScope::begin();
     let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
     loop {
         let mut count = look(fds);
@@ -61,13 +62,11 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
         if count > 0 || (at_once && mask.is_none()) {
             return Ok(count);
         }
-        if !at_once && !kernels && mask.is_none() && wait::spin(|| look(fds) > 0) {
+        let spins = !at_once && !interrupts.came() && (kernels || mask.is_none());
+        if spins && wait::spin(|| interrupts.came() || look(fds) > 0) {
             continue;
         }
-        if !at_once && kernels && wait::spin(|| look(fds) > 0) {
-            continue;
-        }
-        let slept = wait::interruptible_poll(mask, || sleep(fds, deadline, at_once, mask))?;
+        let slept = wait::interruptible_poll(&interrupts, mask, || sleep(fds, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
             let count = if kernels { look_kernel(fds) } else { look(fds) };
             if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {

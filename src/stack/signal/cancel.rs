@@ -37,6 +37,18 @@ pub fn test() {
     }
 }
 
+/// At the end of a critical section that was long: the end of a thread that can be cut anywhere, put off by it.
+#[inline(always)]
+pub fn test_put_off() {
+    if REQUESTS.load(Relaxed) != 0 {
+        let thread = thread();
+        // SAFETY: this thread's own block.
+        if unsafe { (&raw const (*thread).ending).read_volatile() } != 0 {
+            test_now();
+        }
+    }
+}
+
 #[cold]
 fn test_now() {
     let ending = {

@@ -63,6 +63,13 @@ pub fn critical() -> Critical {
     Critical::enter()
 }
 
+/// Has a signal been put off that a handler will take when the section ends (the kernel's signal_pending)?
+#[inline]
+pub fn put_off() -> bool {
+    let thread = thread();
+    get!(thread.pending) != 0
+}
+
 /// A lock's guard inside a critical section: a handler that calls back in never finds the lock held by its own thread.
 pub struct Held<G> {
     // The order matters: the lock goes first, then the program's handlers may run.

@@ -212,7 +212,13 @@ unsafe extern "C-unwind" fn prepare(
     if action.leaves_open(sig) {
         let _ = kernel_mask(SIG_UNBLOCK, Some(bit(sig)));
     }
-    set!(thread.interrupt = 1 + action.restarts() as u32);
+    // The handler that the kernel took first decides how the call ends. In a batch its frame is the lowest, and the entries
+    // of the others interrupt its entry; a handler that comes later interrupts it, or what goes on after it.
+    // SAFETY: the kernel's own context, and nothing else refers to it.
+    let at = *program_counter(unsafe { &mut *context }) as usize;
+    if get!(thread.interrupt) == 0 && !table::is_entry(at) {
+        set!(thread.interrupt = 1 + action.restarts() as u32);
+    }
     action.handler
 }
 

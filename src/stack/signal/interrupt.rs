@@ -2,7 +2,10 @@
 
 use core::marker::PhantomData;
 
+use super::cancel;
+use super::critical::{critical, Critical};
 use super::thread::thread;
+use crate::abi::{Errno, Result};
 
 /// A handler of the program ran on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,30 +16,6 @@ pub struct Interrupt {
 
 fn interrupt_of(word: u32) -> Option<Interrupt> {
     (word != 0).then_some(Interrupt { restart: word == 2 })
-}
-
-/// What has interrupted this thread since the last take or clear. If several handlers ran in one batch it is the one that the
-/// kernel took first, which also decides about its own restart: its entry runs last.
-#[inline]
-pub fn take_interrupt() -> Option<Interrupt> {
-    let thread = thread();
-    let word = get!(thread.interrupt);
-    set!(thread.interrupt = 0);
-    interrupt_of(word)
-}
-
-/// As [`take_interrupt`], but leaves it there.
-#[inline]
-pub fn peek_interrupt() -> Option<Interrupt> {
-    let thread = thread();
-    interrupt_of(get!(thread.interrupt))
-}
-
-/// Forgets what happened so far.
-#[inline]
-pub fn clear_interrupt() {
-    let thread = thread();
-    set!(thread.interrupt = 0);
 }
 
 /// The time in which one call of the program may be interrupted. A handler may make calls of its own, which wait, take and clear;
@@ -52,10 +31,19 @@ impl InterruptScope {
         set!(thread.interrupt = 0);
         Self(outer, PhantomData)
     }
-    /// The handler that ran in this call, if one did.
+    /// The handler that ran in this call since the last take, if one did: of several the one that the kernel took first.
     #[inline]
     pub fn take(&self) -> Option<Interrupt> {
-        take_interrupt()
+        let thread = thread();
+        let word = get!(thread.interrupt);
+        set!(thread.interrupt = 0);
+        interrupt_of(word)
+    }
+    /// Did a handler run?
+    #[inline]
+    pub fn came(&self) -> bool {
+        let thread = thread();
+        get!(thread.interrupt) != 0
     }
 }
 
@@ -64,5 +52,34 @@ impl Drop for InterruptScope {
     fn drop(&mut self) {
         let thread = thread();
         set!(thread.interrupt = self.0);
+    }
+}
+
+/// One call of the program, all of it a critical section: what it does happens before the handlers run, or not at all.
+/// [`Errno::RESTART`] when a signal ended it before anything was done: it becomes EINTR unless the handler's flags
+/// (SA_RESTART) say that the call is to be made again.
+#[inline]
+pub fn whole_call<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let critical = critical();
+    match work() {
+        Err(Errno::RESTART) => Err(interrupted(critical)),
+        done => {
+            drop(critical);
+            cancel::test_put_off();
+            done
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn interrupted(critical: Critical) -> Errno {
+    let interrupts = InterruptScope::begin();
+    // The handlers run here.
+    drop(critical);
+    cancel::test();
+    match interrupts.take() {
+        Some(i) if !i.restart => Errno::EINTR,
+        _ => Errno::RESTART,
     }
 }

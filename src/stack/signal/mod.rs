@@ -22,8 +22,8 @@ mod mask;
 pub mod sleep;
 pub mod table;
 
-pub use critical::{critical, enter_critical, in_critical, leave_critical, Critical, Held};
-pub use interrupt::{clear_interrupt, peek_interrupt, take_interrupt, Interrupt, InterruptScope};
+pub use critical::{critical, enter_critical, in_critical, leave_critical, put_off, Critical, Held};
+pub use interrupt::{whole_call, Interrupt, InterruptScope};
 pub use mask::{before_exec, change_mask, exec_failed, thread_ready, ExecToken};
 
 use crate::shm::usercopy;

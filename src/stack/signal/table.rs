@@ -204,6 +204,11 @@ fn entry(which: usize) -> usize {
     (if which == 0 { sockhop_sig_entry_a as *const () } else { sockhop_sig_entry_b as *const () }) as usize
 }
 
+/// Is this where the kernel starts one of the entries?
+pub fn is_entry(at: usize) -> bool {
+    at == sockhop_sig_entry_a as *const () as usize || at == sockhop_sig_entry_b as *const () as usize
+}
+
 /// The entry that stands before glibc's own handler.
 pub fn entry_cancel() -> usize {
     sockhop_sig_entry_cancel as *const () as usize

@@ -4,8 +4,9 @@
 //! anchor, where a byte is the bell and a hang-up is the peer's death, the others on a word beside it (see [`crate::bell`]).
 //!
 //! Interruption follows signal(7): with a timeout set on the socket a handler always ends the call with EINTR, without
-//! one SA_RESTART starts it again, from its start and by its number. Handlers run when the sleep is over and nothing is
-//! held, so they may call anything or leave by longjmp. The same moment is the cancellation point.
+//! one SA_RESTART starts it again, from its start and by its number. Handlers run when the call is over and nothing is
+//! held ([`signal::whole_call`]), so they may call anything or leave by longjmp; a signal that comes while the call is at
+//! work ends its next sleep. Each sleep is a cancellation point.
 
 mod bells;
 mod doze;
@@ -93,28 +94,25 @@ fn sleep_until(wait: &Wait<'_>, mut ready: impl FnMut() -> bool) -> Result<()> {
     }
 }
 
-/// Makes one sleeping call with the program's handlers put off until it is over. A call that a signal ended, and that a
-/// handler's flags end for the program: EINTR or [`Errno::RESTART`]. None: to be made again.
+/// Makes one sleeping call. Ended by a signal whose handler will run when the program's call is over: EINTR where a
+/// timeout is set, else [`Errno::RESTART`]. None: to be made again.
 pub fn interruptible<T>(timed: bool, s: Option<&Sock>, call: impl FnOnce(bool) -> Result<T>) -> Result<Option<T>> {
-    let interrupts = signal::InterruptScope::begin();
-    let (outcome, left) = {
-        let _critical = signal::critical();
-        let sleeping = Sleeping::enter(s);
-        // A request that came before the entry was there is seen here, a later one calls the thread out.
-        cancel::test();
-        (call(sleeping.known()), sleeping.leave())
-        // Handlers run here.
-    };
+    let _critical = signal::critical();
+    let sleeping = Sleeping::enter(s);
+    // A request that came before the entry was there is seen here, a later one calls the thread out.
+    cancel::test();
+    let outcome = call(sleeping.known());
+    let left = sleeping.leave();
     left.note();
     match outcome {
         Err(Errno::EINTR) => {
             cancel::test();
-            match interrupts.take() {
-                Some(i) if i.restart && !timed => Err(Errno::RESTART),
-                Some(_) => Err(Errno::EINTR),
+            match signal::put_off() {
+                true if timed => Err(Errno::EINTR),
+                true => Err(Errno::RESTART),
                 // A stop without a handler, which the kernel does not go on after when there is a timeout (signal(7)).
-                None if timed && !left.called => Err(Errno::EINTR),
-                None => Ok(None),
+                false if timed && !left.called => Err(Errno::EINTR),
+                false => Ok(None),
             }
         }
         other => other.map(Some),
@@ -122,14 +120,21 @@ pub fn interruptible<T>(timed: bool, s: Option<&Sock>, call: impl FnOnce(bool) -
 }
 
 /// As [`interruptible`], for poll(2) and its kin: every handler ends the call, and those that only `mask` lets through
-/// run as well.
-pub fn interruptible_poll<T>(mask: Option<&u64>, call: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-    let interrupts = signal::InterruptScope::begin();
+/// run as well. They run when the sleep is over; one that has run since `interrupts` began ends the call too.
+pub fn interruptible_poll<T>(
+    interrupts: &signal::InterruptScope,
+    mask: Option<&u64>,
+    call: impl FnOnce() -> Result<T>,
+) -> Result<Option<T>> {
     let outcome = {
         let _critical = signal::critical();
         let _sleeping = Sleeping::enter(None);
         cancel::test();
-        call()
+        if interrupts.came() {
+            Err(Errno::EINTR)
+        } else {
+            call()
+        }
     };
     match outcome {
         Err(Errno::EINTR) => {

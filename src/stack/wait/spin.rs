@@ -4,6 +4,7 @@ use core::cell::Cell;
 
 use crate::config;
 use crate::kernel;
+use crate::signal;
 
 /// The longest spin, by what a halt and a wake-up cost (figures, round trip).
 const LONG_SPIN_NS: u64 = 50_000;
@@ -64,6 +65,10 @@ pub fn spin(mut ready: impl FnMut() -> bool) -> bool {
         }
         if ready() {
             break true;
+        }
+        if signal::put_off() {
+            // Its handler waits for the end of the call.
+            return false;
         }
         if kernel::now_ns() - start >= budget {
             break false;

@@ -66,6 +66,7 @@ fn gather(
     at_once: bool,
     mask: Option<&u64>,
 ) -> Result<usize> {
+    let interrupts = signal::InterruptScope::begin();
     loop {
         if set.rescan.load(Acquire) != 0 && set.rescan.swap(0, AcqRel) != 0 {
             set.lock().wake_all();
@@ -102,10 +103,11 @@ fn gather(
             }
             return Ok(count);
         }
-        if !at_once && wait::spin(|| set.items.try_lock().is_some_and(|items| items.any_ready())) {
+        let any_ready = || set.items.try_lock().is_some_and(|items| items.any_ready());
+        if !at_once && !interrupts.came() && wait::spin(|| interrupts.came() || any_ready()) {
             continue;
         }
-        let slept = wait::interruptible_poll(mask, || sleep(set, epoll, deadline, at_once, mask))?;
+        let slept = wait::interruptible_poll(&interrupts, mask, || sleep(set, epoll, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
             count = set.lock().collect(told);
             count += kernel_part(epoll, &mut told[count..]);
