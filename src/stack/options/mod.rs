@@ -256,12 +256,25 @@ pub fn repeat(slot: &Slot, fd: i32) {
     for level in LEVELS.iter().rev() {
         let rows = level.rows.iter().filter(|r| r.place != NOWHERE);
         for row in rows.filter(|r| row::was_set(slot, r.place)) {
-            let bytes = row::value(slot, row).to_ne_bytes();
-            // What this socket does not have, or its own defaults forbid, is refused, and no loss.
-            let _ = kernel::setsockopt(fd, level.number, row.name, &bytes);
+            repeat_row(slot, fd, level.number, row);
         }
     }
     special::repeat(slot, fd);
+}
+
+/// Sets one option on a kernel socket that [`repeat`] was called for before.
+pub fn repeat_one(slot: &Slot, fd: i32, number: i32, name: i32) {
+    let level = LEVELS.iter().find(|level| level.number == number);
+    let rows = level.into_iter().flat_map(|level| level.rows);
+    for row in rows.filter(|r| r.name == name && r.place != NOWHERE && row::was_set(slot, r.place)) {
+        repeat_row(slot, fd, number, row);
+    }
+}
+
+fn repeat_row(slot: &Slot, fd: i32, level: i32, row: &Row) {
+    let bytes = row::value(slot, row).to_ne_bytes();
+    // What this socket does not have, or its own defaults forbid, is refused, and no loss.
+    let _ = kernel::setsockopt(fd, level, row.name, &bytes);
 }
 
 #[cfg(test)]

@@ -115,6 +115,9 @@ pub fn changed(s: &Sock, level: i32, name: i32) -> Result<()> {
     let _ = slot.extra[SPECIAL].fetch_update(AcqRel, Acquire, |old| Some(old & !mine | special));
     // What goes with each datagram (type of service, hop count) is remembered with its destination.
     slot.extra[super::place::CHANGES].fetch_add(1, Release);
+    if let Some(fd) = super::kernel_side::descriptor(s) {
+        crate::options::repeat_one(slot, fd, level, name);
+    }
     match (level, name) {
         (libc::SOL_SOCKET, libc::SO_BINDTODEVICE | libc::SO_REUSEPORT | libc::SO_BROADCAST | 62) => {
             super::changed(s.arena, slot);
