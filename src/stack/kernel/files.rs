@@ -311,7 +311,12 @@ pub fn memory_file(name: &CStr) -> Result<i32> {
 
 /// What /proc says is behind a descriptor; nothing when it does not say.
 pub fn link_of(fd: i32) -> Vec<u8> {
-    let Ok(path) = std::ffi::CString::new(format!("/proc/self/fd/{fd}")) else { return Vec::new() };
+    link_at(&format!("/proc/self/fd/{fd}"))
+}
+
+/// What a symbolic link says; nothing when there is none.
+pub fn link_at(path: &str) -> Vec<u8> {
+    let Ok(path) = std::ffi::CString::new(path) else { return Vec::new() };
     let mut text = vec![0u8; 256];
     // SAFETY: a C string and a writable buffer.
     let n = unsafe { sys!(readlinkat, libc::AT_FDCWD, path.as_ptr(), text.as_mut_ptr(), text.len()) }.unwrap_or(0);

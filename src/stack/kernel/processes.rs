@@ -2,9 +2,10 @@
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::ffi::CString;
 
 use super::sys;
-use crate::abi::Errno;
+use crate::abi::{Errno, Result};
 
 /// getegid(2).
 pub fn egid() -> u32 {
@@ -47,6 +48,30 @@ pub fn network_namespace() -> u32 {
 /// This process may have changed its network namespace (unshare(2), setns(2)).
 pub fn network_namespace_changed() {
     NAMESPACE.store(0, Relaxed);
+}
+
+/// A duplicate of another process' socket, by its inode (pidfd_getfd(2)).
+///
+/// Errors: EPERM where ptrace(2) would not be allowed, ENOENT when the process does not have it.
+pub fn socket_of(pid: u32, inode: u64) -> Result<i32> {
+    let path = |text: String| CString::new(text).map_err(|_| Errno::EINVAL);
+    let mut number = None;
+    let wanted = format!("socket:[{inode}]");
+    super::list(&path(format!("/proc/{pid}/fd"))?, |name| {
+        let fd = core::str::from_utf8(name).ok().and_then(|n| n.parse::<i32>().ok());
+        if let Some(fd) = fd.filter(|_| number.is_none()) {
+            if super::link_at(&format!("/proc/{pid}/fd/{fd}")) == wanted.as_bytes() {
+                number = Some(fd);
+            }
+        }
+    })?;
+    let number = number.ok_or(Errno::ENOENT)?;
+    // SAFETY: no pointers.
+    let process = unsafe { sys!(pidfd_open, pid, 0) }? as i32;
+    // SAFETY: no pointers.
+    let got = unsafe { sys!(pidfd_getfd, process, number, 0) };
+    let _ = super::close(process);
+    got.map(|fd| fd as i32)
 }
 
 /// CLOCK_MONOTONIC_COARSE in milliseconds: a few nanoseconds to ask, steps of a few milliseconds.

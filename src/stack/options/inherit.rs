@@ -19,7 +19,7 @@ const WORDS: usize = 9;
 const END: usize = 32;
 
 /// Options that begin anew.
-const NOT_INHERITED: [usize; 2] = [PRIORITY, FASTOPEN];
+const NOT_INHERITED: [usize; 3] = [PRIORITY, FASTOPEN, DEFER_ACCEPT];
 
 fn bits(slot: &Slot) -> u64 {
     let word = |i: usize| slot.options[FIRST_BIT_WORD + i].load(Relaxed) as u64;

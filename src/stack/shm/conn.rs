@@ -133,7 +133,11 @@ pub struct Conn {
     pub(super) refs: AtomicU32,
     /// [`PLAIN`] and [`SELF`].
     pub mode: AtomicU32,
-    _pad: [AtomicU32; 12],
+    /// Until when the listener does not see the connection without data (TCP_DEFER_ACCEPT), 0 when it does.
+    pub deferred_ns: AtomicU64,
+    /// The slot + 1 of the listener that it is or was kept from, 0 for none.
+    pub deferred_to: AtomicU32,
+    _pad: [AtomicU32; 9],
     /// The connector's name, then the one that it connected to.
     names: [[AtomicU32; NAME_WORDS]; 2],
     /// State of the connector (0) and the acceptor (1).
@@ -208,6 +212,8 @@ impl Conn {
         let conn = arena.conn(number)?;
         conn.generation.fetch_add(1, Relaxed);
         conn.refs.store(2, Relaxed);
+        conn.deferred_ns.store(0, Relaxed);
+        conn.deferred_to.store(0, Relaxed);
         for end in &conn.ends {
             end.closed.store(0, Relaxed);
             end.reset.store(0, Relaxed);

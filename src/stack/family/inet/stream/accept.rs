@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{connect, state};
+use super::{connect, deferred, state};
 use crate::abi::{Errno, Name, Result};
 use crate::kernel;
 use crate::names::table::claim_of;
@@ -47,16 +47,21 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
         network::claim_path(s.fd, s.number, s.slot)?;
     }
     kernel::listen(s.fd, backlog)?;
+    s.slot.extra[deferred::EARLIEST].store(0, Relaxed);
     s.slot.state.store(state::LISTEN, Release);
     Ok(())
 }
 
 /// Takes the next anchor from the queue. Which of several workers wakes, and SO_RCVTIMEO, are the kernel's doing.
 fn next(s: &Sock, flags: i32) -> Result<(i32, [u8; 128], usize)> {
+    deferred::show_due(s);
     if s.nonblocking() {
         return kernel::accept4(s.fd, flags);
     }
     let timed = options::receive_timeout(s.slot).is_some();
+    if deferred::listener_look(s).is_some() {
+        await_deferred(s, timed)?;
+    }
     loop {
         let taken = wait::interruptible(timed, Some(s), |_| sleep::accept4(s.fd, flags));
         match taken.transpose() {
@@ -65,6 +70,28 @@ fn next(s: &Sock, flags: i32) -> Result<(i32, [u8; 128], usize)> {
             None => {}
         }
     }
+}
+
+/// Sleeps until a connection is in the queue: one may become due meanwhile.
+fn await_deferred(s: &Sock, timed: bool) -> Result<()> {
+    let deadline = wait::deadline(options::receive_timeout(s.slot));
+    while let Some(at) = deferred::listener_look(s) {
+        let now = kernel::now_ns();
+        if deadline.is_some_and(|d| d <= now) {
+            return Err(Errno::EAGAIN);
+        }
+        let left = deadline.unwrap_or(u64::MAX).min(at).saturating_sub(now);
+        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
+        let slept = wait::interruptible(timed, Some(s), |_| sleep::ppoll(&mut fds, Some(left), None))?;
+        if Kept::any() {
+            return Err(Errno::MOVED);
+        }
+        if slept == Some(1) {
+            break;
+        }
+        deferred::show_due(s);
+    }
+    Ok(())
 }
 
 /// Takes the next connection.
@@ -121,6 +148,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
         new.slot.set(SlotFlags::PEER | s.slot.flags.load(Relaxed) & SlotFlags::ADDRESS_LOCKED);
         new.slot.set_conn(Some((number, 1)));
         if end.mode & PLAIN != 0 {
+            deferred::await_data(fd, &end.opposite());
             connect::widen(&new);
         }
         Names::lock(s.arena).insert(new.number, Kind::Accepted);

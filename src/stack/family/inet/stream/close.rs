@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{state, transport};
+use super::{deferred, state, transport};
 use crate::abi::{Errno, Name, Result};
 use crate::anchor;
 use crate::kernel;
@@ -42,7 +42,11 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
     let carrier = transport::of(&end);
     if bits & SlotFlags::SHUT_WR != 0 && end.tx().sent.fin.load(Acquire) == 0 {
         end.tx().shared.corked.store(0, Release);
+        if deferred::holds(&end) && end.mode & PLAIN != 0 {
+            deferred::deliver(s, &end);
+        }
         carrier.end_of_stream(s, &end);
+        deferred::deliver(s, &end);
     }
     if s.slot.has(SlotFlags::SHUT_RD | SlotFlags::SHUT_WR) {
         end.own().closed.fetch_or(DEAF, AcqRel);
@@ -138,6 +142,7 @@ fn leave(s: &Sock, reset: bool) {
     let carrier = transport::of(&end);
     let (tx, rx) = (end.tx(), end.rx());
     let linger_reset = options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
+    let mut unseen = false;
     let dead = end.own().was_reset.load(Acquire) != 0;
     end.own().reuse.store(reuse_of(s.slot), Relaxed);
     tx.shared.corked.store(0, Release);
@@ -147,9 +152,12 @@ fn leave(s: &Sock, reset: bool) {
         if !dead && end.mode & SELF == 0 {
             reset_far(&end);
         }
+        unseen = deferred::forgotten(&end);
     } else if !dead && end.own().slot.load(Acquire) != 0 {
         let second = rx.sent.fin.load(Acquire) != 0;
         tx.sent.fin.store(1, Release);
+        deferred::deliver(s, &end);
+        unseen = deferred::forgotten(&end);
         if second && end.far().was_reset.load(Acquire) == 0 {
             keep_time_wait(s.arena, &end, s.slot);
         }
@@ -165,7 +173,7 @@ fn leave(s: &Sock, reset: bool) {
     // First, so that whoever buries the slot of a killed process never lets go of the connection a second time.
     s.slot.set_conn(None);
     end.conn.release(s.arena, number);
-    if end.mode & SELF != 0 {
+    if end.mode & SELF != 0 || unseen {
         end.conn.release(s.arena, number);
     }
 }
@@ -212,7 +220,7 @@ fn enter_time_wait(arena: &'static Arena, name: Name, reuse: u32) {
 /// of the connection yet.
 #[cold]
 pub fn never_accepted(s: &Sock, end: &End) -> bool {
-    if end.side == 1 || end.mode & SELF != 0 {
+    if end.side == 1 || end.mode & SELF != 0 || deferred::holds(end) {
         return false;
     }
     look_for_hang_up(s);
@@ -252,7 +260,7 @@ fn look_for_hang_up(s: &Sock) {
 /// The kernel hung up on the anchor: whoever held the other end is gone, in order or killed.
 pub fn hung_up(s: &Sock) {
     let (Some(end), Some((number, _))) = (s.end(), s.slot.conn()) else { return };
-    if s.slot.state.load(Acquire) != state::ESTABLISHED || end.mode & SELF != 0 {
+    if s.slot.state.load(Acquire) != state::ESTABLISHED || end.mode & SELF != 0 || deferred::holds(&end) {
         return;
     }
     let ended = end.tx().sent.fin.load(Acquire) != 0 && end.rx().sent.fin.load(Acquire) != 0;

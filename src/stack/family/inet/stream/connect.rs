@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{address, close, state};
+use super::{address, close, deferred, state};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::family::ops::Outgoing;
 use crate::kernel;
@@ -223,6 +223,10 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             options::inherit::write_down(listener, s.slot, tag(conn, shared));
         }
     }
+    if deferred::begins(s, number, listener) {
+        established(s);
+        return Ok(());
+    }
     // Before the connection is in the queue: who watches it for edges must not see the one without the other.
     listener.extra[ARRIVALS].fetch_add(1, AcqRel);
     let outcome = network::with_path(number, listener, |address| match sleeps {
@@ -330,6 +334,11 @@ fn attempt_pending(s: &Sock) {
         return refused(s, Errno::ECONNREFUSED);
     };
     let Some(slot) = s.arena.slot(number) else { return };
+    let _ = at_once(s, || reach(s, number, slot, false));
+}
+
+/// Makes a call that connects the anchor without sleeping for room in the listener's queue.
+pub fn at_once(s: &Sock, act: impl FnOnce() -> Result<()>) -> Result<()> {
     let blocking = kernel::fcntl(s.fd, libc::F_GETFL, 0).is_ok_and(|f| f & libc::O_NONBLOCK == 0);
     // The anchor sleeps as long as its send timeout: one microsecond, so as not to touch flags that others see.
     let timeout = |us: i64| {
@@ -341,10 +350,11 @@ fn attempt_pending(s: &Sock) {
     if blocking {
         timeout(1);
     }
-    let _ = reach(s, number, slot, false);
+    let outcome = act();
     if blocking {
         options::renew_timeouts(s.slot, s.fd);
     }
+    outcome
 }
 
 /// A blocking connect(2) on a connection that is under way already.

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::transport;
-use super::{close, connect, state, urgent};
+use super::{close, connect, deferred, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
@@ -74,14 +74,23 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         return Err(Errno::EPIPE);
     }
     let want = m.data.left();
-    if end.far().slot.load(Relaxed) == 0 && close::never_accepted(s, &end) {
+    let unseen = end.far().slot.load(Relaxed) == 0;
+    if unseen && close::never_accepted(s, &end) {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
+    }
+    // Bytes that go through the anchor need it connected.
+    if unseen && end.mode & PLAIN != 0 && want > 0 && deferred::spoke(s, &end) {
+        return into_the_void(s, &end, m, want);
     }
     if end.far().closed.load(Acquire) != 0 {
         return into_the_void(s, &end, m, want);
     }
     if m.flags & libc::MSG_OOB != 0 && want > 0 {
-        return urgent::send(s, &end, m, want);
+        let sent = urgent::send(s, &end, m, want)?;
+        if unseen {
+            spoken(s, &end);
+        }
+        return Ok(sent);
     }
     let carrier = transport::of(&end);
     let sent = match carrier.send(s, &end, &mut m.data, want) {
@@ -98,7 +107,18 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     }
     end.rx().answered();
     carrier.wake_reader(s, &end);
+    if unseen && sent > 0 {
+        spoken(s, &end);
+    }
     Ok(sent)
+}
+
+/// The first bytes of a deferred connection: to a listener that is gone they are the last ones as well.
+#[cold]
+fn spoken(s: &Sock, end: &End) {
+    if deferred::spoke(s, end) && end.own().was_reset.swap(1, AcqRel) == 0 {
+        end.own().reset.store(Errno::ECONNRESET.raw(), Release);
+    }
 }
 
 /// The buffer is full: an epoll set that watches the socket has an edge coming, and its bell must ring for it.
@@ -236,6 +256,9 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         limit = limit.min(urgent::stop_at(s, &end));
     }
     if want == 0 && visible(&end) == 0 {
+        return nothing(s, &end);
+    }
+    if end.mode & PLAIN != 0 && deferred::holds(&end) {
         return nothing(s, &end);
     }
     let take = Take { want, peek, discard: m.flags & libc::MSG_TRUNC != 0, limit };

@@ -5,6 +5,7 @@ mod close;
 mod connect;
 mod control;
 mod data;
+mod deferred;
 mod poll;
 mod transport;
 mod urgent;

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{close, connect, data, low_water, state, urgent};
+use super::{close, connect, data, deferred, low_water, state, urgent};
 use crate::abi::Result;
 use crate::kernel;
 use crate::shm::{End, SlotFlags, PLAIN, SELF};
@@ -53,6 +53,7 @@ pub fn ready(s: &Sock) -> u32 {
     };
     let (tx, rx) = (end.tx(), end.rx());
     if end.far().slot.load(Relaxed) == 0 {
+        deferred::look(s, &end);
         close::never_accepted(s, &end);
     }
     let reset = end.own().was_reset.load(Acquire) != 0;
@@ -80,6 +81,7 @@ pub fn ready(s: &Sock) -> u32 {
 }
 
 fn listener_ready(s: &Sock) -> u32 {
+    deferred::show_due(s);
     let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
     match kernel::ppoll(&mut fds, Some(0), None) {
         Ok(1) if fds[0].revents & libc::POLLIN != 0 => IN,
@@ -122,6 +124,14 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
             || s.slot.error.load(Relaxed) != 0
             || s.slot.state.load(Relaxed) != state::ESTABLISHED
     };
+    while deferred::holds(&end) {
+        deferred::look(s, &end);
+        let enough = interest == Interest::Write && writable(&end, s);
+        if enough || over() || s.slot.has(SlotFlags::SHUT_RD) || end.tx().sent.fin.load(Acquire) != 0 {
+            break;
+        }
+        wait::pause(s, deadline, deferred::next_look(&end).saturating_sub(kernel::now_ns()))?;
+    }
     match interest {
         Interest::Read => {
             let rx = end.rx();
@@ -185,11 +195,15 @@ pub fn native_events(s: &Sock, events: u32) -> u32 {
 pub fn next_look(s: &Sock) -> Option<u64> {
     match s.slot.state.load(Acquire) {
         state::SYN_SENT => Some(kernel::now_ns() + RETRY_NS),
+        state::LISTEN => deferred::listener_look(s),
         state::ESTABLISHED => {
             let end = s.end()?;
             if end.mode & SELF != 0 {
                 // There is no peer to ring.
                 return Some(kernel::now_ns() + RETRY_NS);
+            }
+            if deferred::holds(&end) {
+                return Some(deferred::next_look(&end));
             }
             data::uncorks_at(&end)
         }
@@ -201,7 +215,9 @@ pub fn next_look(s: &Sock) -> Option<u64> {
 pub fn has_bell(s: &Sock) -> bool {
     match s.slot.state.load(Acquire) {
         state::LISTEN => true,
-        state::ESTABLISHED => s.end().is_some_and(|e| e.mode & SELF == 0 && e.far().closed.load(Acquire) == 0),
+        state::ESTABLISHED => s
+            .end()
+            .is_some_and(|e| e.mode & SELF == 0 && e.far().closed.load(Acquire) == 0 && !deferred::holds(&e)),
         _ => false,
     }
 }
