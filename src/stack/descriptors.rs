@@ -211,7 +211,10 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
 /// Requests about interfaces and routes are the machine's: a kernel socket of the same family is asked.
 fn interface_ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     if !(0x8900..0x8a00).contains(&request) {
-        return Err(Errno::ENOTTY);
+        // What any file answers (FIGETBSZ) the anchor does, too.
+        #[allow(unsafe_code)]
+        // SAFETY: the kernel checks the pointer.
+        return unsafe { kernel::ioctl(s.fd, request, argument.0 as *mut _) };
     }
     let helper = kernel::socket(s.family(), libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)?;
     #[allow(unsafe_code)]

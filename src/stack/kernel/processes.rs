@@ -13,6 +13,16 @@ pub fn egid() -> u32 {
     unsafe { sys!(getegid) }.unwrap_or(0) as u32
 }
 
+/// getcpu(2).
+pub fn processor() -> i32 {
+    let mut number = 0u32;
+    // SAFETY: the word is writable; the other pointers may be null.
+    match unsafe { sys!(getcpu, &raw mut number, 0, 0) } {
+        Ok(_) => number as i32,
+        Err(_) => -1,
+    }
+}
+
 /// Do two processes have one descriptor table (kcmp(2), KCMP_FILES)?
 pub fn same_files(a: u32, b: u32) -> bool {
     const KCMP_FILES: usize = 2;

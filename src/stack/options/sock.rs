@@ -135,7 +135,7 @@ pub const ROWS: &[Row] = &[
     // Nothing here polls a device, so the budget need not be remembered beyond the anchor.
     own(SO_BUSY_POLL_BUDGET, ALL, Get::Refuse(NO), Set::Asked(false)),
     own(SO_MAX_PACING_RATE, ALL, Get::Own(sp::pacing), Set::Own(sp::set_pacing)),
-    int(libc::SO_INCOMING_CPU, ALL, INCOMING_CPU, Is(-1), Set::Any),
+    Row { get: Get::Find(sp::incoming_cpu), ..int(libc::SO_INCOMING_CPU, ALL, INCOMING_CPU, Is(-1), Set::Any) },
     own(SO_CNX_ADVICE, ALL, Get::Refuse(NO), Set::Ignore),
     own(SO_MEMINFO, ALL, Get::Own(sp::memory), Set::Refuse(NO)),
     own(SO_COOKIE, ALL, Get::Own(sp::cookie), Set::Refuse(NO)),

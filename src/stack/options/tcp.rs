@@ -98,9 +98,9 @@ pub const ROWS: &[Row] = &[
     own(libc::TCP_REPAIR_OPTIONS, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
     own(libc::TCP_REPAIR_WINDOW, TCP, Get::Own(sp::repair_window), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_TIMESTAMP, TCP, Get::Find(timestamp), Set::Refuse(Errno::EPERM)),
-    own(libc::TCP_MD5SIG, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
-    own(libc::TCP_MD5SIG_EXT, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
-    own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Refuse(INVALID), Set::Refuse(NO)),
+    own(libc::TCP_MD5SIG, TCP, Get::Refuse(NO), Set::Own(sp::set_md5_key)),
+    own(libc::TCP_MD5SIG_EXT, TCP, Get::Refuse(NO), Set::Own(sp::set_md5_key)),
+    own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Own(sp::zerocopy_receive), Set::Refuse(NO)),
 ];
 
 fn open(s: &Sock) -> bool {

@@ -111,7 +111,10 @@ pub struct EndState {
     pub slot: AtomicU32,
     /// SO_REUSEADDR (1), SO_REUSEPORT (2), IPV6_V6ONLY (4) when the end was closed: TIME_WAIT keeps them.
     pub reuse: AtomicU32,
-    _pad: [AtomicU32; 11],
+    _gap: AtomicU32,
+    /// Sends with MSG_ZEROCOPY: how many, and in the upper half how many were told of.
+    pub zerocopy: AtomicU64,
+    _pad: [AtomicU32; 8],
 }
 
 /// One write in this many is timed.
@@ -220,6 +223,7 @@ impl Conn {
             end.was_reset.store(0, Relaxed);
             end.slot.store(0, Relaxed);
             end.reuse.store(0, Relaxed);
+            end.zerocopy.store(0, Relaxed);
         }
         let mut ringed = !plain;
         for way in &conn.ways {

@@ -51,8 +51,20 @@ pub fn destination(s: &Sock, address: &[u8]) -> Result<Name> {
     {
         return Err(Errno::ENETUNREACH);
     }
-    (name.flow, name.scope) = (0, scope_of(&name));
+    (name.flow, name.scope) = (label_of(s, &name), scope_of(&name));
     Ok(name)
+}
+
+/// The flow label and class (RFC 6437) that a destination says, for a socket that was asked to send them
+/// (IPV6_FLOWINFO_SEND).
+pub fn label_of(s: &Sock, name: &Name) -> u32 {
+    let sends = matches!(name.ip, IpAddr::V6(_)) && options::flag(s.slot, options::IPV6_FLOWINFO_SEND);
+    // IPV6_FLOWINFO_MASK
+    if sends {
+        name.flow & 0x0fff_ffffu32.to_be()
+    } else {
+        0
+    }
 }
 
 /// Only link-local addresses have a scope that is kept.

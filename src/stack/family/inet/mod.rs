@@ -4,6 +4,7 @@ mod address;
 pub mod dgram;
 pub mod state;
 pub mod stream;
+mod zerocopy;
 
 use std::sync::OnceLock;
 

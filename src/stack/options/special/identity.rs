@@ -56,6 +56,15 @@ pub fn network_cookie(s: &Sock, room: &Room) -> Result<()> {
     room.put(&bytes)
 }
 
+/// SO_INCOMING_CPU: on loopback a packet is handled where its reader runs, or as near as the scheduler can; before there
+/// is a connection it is what the program said.
+pub fn incoming_cpu(s: &Sock) -> Result<i32> {
+    if super::tcp_state(s) == crate::family::inet::state::ESTABLISHED {
+        return Ok(kernel::processor());
+    }
+    Ok(super::super::value(s.slot, INCOMING_CPU))
+}
+
 /// SO_ATTACH_FILTER on a socket that has no packets to filter.
 pub fn no_filter(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
     // sizeof (struct sock_fprog)

@@ -78,10 +78,73 @@ pub fn set_congestion(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     Ok(())
 }
 
-/// TCP_ULP: none of them can sit on a stream that the kernel does not carry.
-pub fn no_upper_layer(_s: &Sock, at: UserPtr, length: usize) -> Result<()> {
-    read_name(at, length)?;
+/// TCP_ULP: none of them can sit on a stream that the kernel does not carry, so that TLS is answered as by a kernel
+/// without it. What the kernel refuses by itself, it says.
+pub fn no_upper_layer(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
+    let (name, n) = read_name(at, length)?;
+    if &name[..n] != b"tls" {
+        let fd = kernel::socket(s.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0)?;
+        let answer = kernel::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_ULP, &name[..n.max(1)]);
+        let _ = kernel::close(fd);
+        answer?;
+    }
     Err(Errno::ENOENT)
+}
+
+/// sizeof (struct tcp_md5sig), where its key's length is, and the longest key (TCP_MD5SIG_MAXKEYLEN).
+const MD5: (usize, usize, u16) = (216, 130, 80);
+
+/// TCP_MD5SIG and TCP_MD5SIG_EXT (RFC 2385): there is no key that could be taken off, and, without segments that could be
+/// signed, none can be put on, as on a kernel that was built without.
+pub fn set_md5_key(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
+    let (size, key_length, longest) = MD5;
+    if length < size {
+        return Err(Errno::EINVAL);
+    }
+    let mut given = [0u8; 216];
+    at.read(&mut given)?;
+    let half = |at: usize| u16::from_ne_bytes([given[at], given[at + 1]]);
+    if half(0) as i32 != s.family() || half(key_length) > longest {
+        return Err(Errno::EINVAL);
+    }
+    Err(if half(key_length) == 0 { Errno::ENOENT } else { Errno::ENOPROTOOPT })
+}
+
+/// TCP_ZEROCOPY_RECEIVE: struct tcp_zerocopy_receive says where pages are to be put. Less than a page is left to
+/// recv(2), which the answer tells; there is no mapping of the socket that more could be put into.
+pub fn zerocopy_receive(s: &Sock, room: &Room) -> Result<()> {
+    const PAGE: u64 = 4096;
+    // The address, how much, and how much is left to recv(2).
+    const LEAST: usize = 16;
+    const WHOLE: usize = 64;
+    const IN_QUEUE: usize = 16;
+    const ERROR: usize = 20;
+    if room.given < 12 {
+        return Err(Errno::EINVAL);
+    }
+    let mut block = [0u8; WHOLE];
+    let length = room.given.min(WHOLE);
+    room.value.read(&mut block[..length])?;
+    let address = u64::from_ne_bytes([block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7]]);
+    if address % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if super::tcp_state(s) == crate::family::inet::state::LISTEN {
+        return Err(Errno::ENOTCONN);
+    }
+    let waiting = s.end().map_or(0, |e| e.rx().buffered());
+    if waiting >= PAGE {
+        return Err(Errno::EINVAL);
+    }
+    block[8..12].fill(0);
+    block[12..LEAST].copy_from_slice(&(waiting as u32).to_ne_bytes());
+    if length >= ERROR {
+        block[IN_QUEUE..ERROR].copy_from_slice(&(waiting as u32).to_ne_bytes());
+    }
+    if length >= ERROR + 4 {
+        block[ERROR..ERROR + 4].copy_from_slice(&(-s.ops().take_error(s)).to_ne_bytes());
+    }
+    room.put(&block[..length])
 }
 
 /// TCP_FASTOPEN_KEY's value and how long it is.

@@ -2,9 +2,10 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::zerocopy::Sends;
 use super::cmsg::Control;
 use super::lookup::{is_v4, name_of};
-use super::place::{ERRORS, NEWS, STAMP_ID};
+use super::place::{ERRORS, NEWS, STAMP_ID, ZEROCOPY};
 use super::source::Path;
 use super::tell::{put_stamping, Builder};
 use super::{opts, poll, store};
@@ -148,7 +149,7 @@ fn queue(s: &Sock, path: &Path, error: &Extended, time_ns: u64, payload: &[u8]) 
 
 /// Is an error queued?
 pub fn queued(s: &Sock) -> bool {
-    store::holds(s.arena, s.slot, ERRORS)
+    store::holds(s.arena, s.slot, ERRORS) || Sends(&s.slot.extra[ZEROCOPY]).untold()
 }
 
 /// Empties the error queue.
@@ -178,7 +179,10 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         }
         found
     };
-    let (record, bytes) = found.filter(|(_, b)| b.len() >= PREFIX).ok_or(Errno::EAGAIN)?;
+    let Some((record, bytes)) = found.filter(|(_, b)| b.len() >= PREFIX) else {
+        let told = Sends(&s.slot.extra[ZEROCOPY]).tell(s.family(), m);
+        return if told { Ok(0) } else { Err(Errno::EAGAIN) };
+    };
     let payload = &bytes[PREFIX..];
     let n = payload.len().min(m.data.left());
     if m.data.put_slice(&payload[..n]) < n {

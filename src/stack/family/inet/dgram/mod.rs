@@ -70,6 +70,8 @@ pub(crate) mod place {
     pub const STAMP_ID: usize = 23;
     /// Whom the socket sent to last: the slot's number + 1, and its life in the upper half.
     pub const TARGET: usize = 24;
+    /// Sends with MSG_ZEROCOPY: how many, and in the upper half how many were told of.
+    pub const ZEROCOPY: usize = 25;
 }
 
 /// In [`place::SPECIAL`]: the time of delivery is wanted.

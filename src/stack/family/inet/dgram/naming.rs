@@ -75,7 +75,11 @@ pub fn bind(s: &Sock, given: &[u8]) -> Result<()> {
     if s.slot.has(SlotFlags::BOUND) {
         return Err(Errno::EINVAL);
     }
-    take_name(s, name)?;
+    if name.port == 0 && opts::flag(s.slot, opts::IP_BIND_ADDRESS_NO_PORT) {
+        s.slot.set_local(name);
+    } else {
+        take_name(s, name)?;
+    }
     let locked = if name.is_any() { 0 } else { SlotFlags::ADDRESS_LOCKED };
     s.slot.set(locked | if name.port != 0 { SlotFlags::PORT_LOCKED } else { 0 });
     Ok(())
@@ -112,7 +116,8 @@ fn peer_of(s: &Sock, given: &[u8]) -> Result<Name> {
     if given.len() < short {
         return Err(Errno::EINVAL);
     }
-    Ok(Name { flow: 0, ..Name::parse(given, s.family())? })
+    let name = Name::parse(given, s.family())?;
+    Ok(Name { flow: address::label_of(s, &name), ..name })
 }
 
 /// connect(2).

@@ -2,11 +2,12 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::zerocopy::Sends;
 use super::cache::{self, Hit};
 use super::cmsg::{self, Control};
 use super::deliver::{self, Target};
 use super::lookup::{bits, is_v4};
-use super::place::{CHANGES, CORK, SPECIAL, TARGET};
+use super::place::{CHANGES, CORK, SPECIAL, TARGET, ZEROCOPY};
 use super::source::{self, Path, Reach};
 use super::{cork, errors, kernel_side, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
 use crate::abi::{Errno, Result};
@@ -110,6 +111,10 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         }
     };
     errors::stamp_sent(s, &path, &control, start);
+    if m.flags & libc::MSG_ZEROCOPY != 0 && sent > 0 && opts::flag(s.slot, opts::ZEROCOPY) {
+        Sends(&s.slot.extra[ZEROCOPY]).count();
+        errors::news(s);
+    }
     Ok(sent)
 }
 

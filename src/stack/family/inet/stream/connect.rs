@@ -178,7 +178,7 @@ fn prepare(s: &Sock) -> Result<()> {
     };
     let conn = s.arena.conn(number).ok_or(Errno::ENOBUFS)?;
     stop::here(Point::ConnOpened);
-    conn.set_names(s.slot.local(), s.slot.peer());
+    conn.set_names(s.slot.local(), Name { flow: 0, ..s.slot.peer() });
     if !s.slot.has(SlotFlags::NAMED) {
         kernel::bind(s.fd, &anchor_name(s, number, conn))?;
         s.slot.set(SlotFlags::NAMED);

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::zerocopy::Sends;
 use super::transport;
 use super::{close, connect, deferred, state, urgent};
 use crate::abi::{Errno, Result};
@@ -109,6 +110,13 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     carrier.wake_reader(s, &end);
     if unseen && sent > 0 {
         spoken(s, &end);
+    }
+    if m.flags & libc::MSG_ZEROCOPY != 0 && m.data.left() == 0 && sent > 0 {
+        let own = end.own();
+        if options::flag(s.slot, options::ZEROCOPY) {
+            Sends(&own.zerocopy).count();
+            close::wake_own(s);
+        }
     }
     Ok(sent)
 }
@@ -235,8 +243,8 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
 
 fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if m.flags & libc::MSG_ERRQUEUE != 0 {
-        // TCP puts nothing there unless it was asked for timestamps.
-        return Err(Errno::EAGAIN);
+        let told = s.end().is_some_and(|e| Sends(&e.own().zerocopy).tell(s.family(), m));
+        return if told { Ok(0) } else { Err(Errno::EAGAIN) };
     }
     let Some(end) = usable(s)? else { return receive_unconnected(s, m.flags) };
     let rx = end.rx();

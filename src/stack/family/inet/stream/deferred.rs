@@ -150,7 +150,8 @@ pub fn show_due(s: &Sock) {
 
 /// The connector in a slot, if its connection is deferred to this listener.
 fn deferred_to(s: &Sock, number: u32) -> Option<(&'static Slot, End)> {
-    let slot = s.arena.slot(number).filter(|slot| slot.in_use() && slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32)?;
+    let slot =
+        s.arena.slot(number).filter(|slot| slot.in_use() && slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32)?;
     let (conn, side) = slot.conn().filter(|(_, side)| *side == 0)?;
     let end = End::new(s.arena.conn(conn)?, side);
     (holds(&end) && end.conn.deferred_to.load(Relaxed) == s.number + 1).then_some((slot, end))

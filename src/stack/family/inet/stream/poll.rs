@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::zerocopy::Sends;
 use super::{close, connect, data, deferred, low_water, state, urgent};
 use crate::abi::Result;
 use crate::kernel;
@@ -74,7 +75,7 @@ pub fn ready(s: &Sock) -> u32 {
     if rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end) {
         events |= PRI;
     }
-    if end.own().reset.load(Acquire) != 0 {
+    if end.own().reset.load(Acquire) != 0 || Sends(&end.own().zerocopy).untold() {
         events |= ERR;
     }
     events
@@ -215,9 +216,9 @@ pub fn next_look(s: &Sock) -> Option<u64> {
 pub fn has_bell(s: &Sock) -> bool {
     match s.slot.state.load(Acquire) {
         state::LISTEN => true,
-        state::ESTABLISHED => s
-            .end()
-            .is_some_and(|e| e.mode & SELF == 0 && e.far().closed.load(Acquire) == 0 && !deferred::holds(&e)),
+        state::ESTABLISHED => {
+            s.end().is_some_and(|e| e.mode & SELF == 0 && e.far().closed.load(Acquire) == 0 && !deferred::holds(&e))
+        }
         _ => false,
     }
 }
@@ -250,5 +251,6 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         | (s.slot.has(SlotFlags::SHUT_RD) as u64) << 2
         | (end.tx().sent.fin.load(Relaxed) as u64) << 3
         | error << 4;
-    (rx.written() << 8 | flags << 3 | 1, end.tx().full_count())
+    let done = end.own().zerocopy.load(Relaxed) << 40;
+    (done ^ (rx.written() << 8 | flags << 3 | 1), end.tx().full_count())
 }
