@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::sync::atomic::Ordering::*;
 
-use super::lookup::bits;
+use super::lookup::{bits, is_v4};
 use super::place::MEMBERS;
 use super::{opts, store};
 use crate::abi::{Errno, Result};
@@ -13,6 +13,17 @@ use crate::socket::Sock;
 /// IP_MAX_MEMBERSHIPS and igmp_max_msf, as Linux has them.
 const MOST_GROUPS: usize = 20;
 const MOST_SOURCES: usize = 10;
+/// mld_max_msf.
+const MOST_SOURCES6: usize = 64;
+
+/// How many sources the list of a membership may have.
+pub fn most_sources(v4: bool) -> usize {
+    if v4 {
+        MOST_SOURCES
+    } else {
+        MOST_SOURCES6
+    }
+}
 
 /// One membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +157,7 @@ pub fn source(s: &Sock, group: u128, interface: u32, source: u128, exclude: bool
     let known = m.sources.iter().position(|o| *o == source);
     match (add, known) {
         (true, Some(_)) | (false, None) => return Err(Errno::EADDRNOTAVAIL),
-        (true, None) if m.sources.len() >= MOST_SOURCES => return Err(Errno::ENOBUFS),
+        (true, None) if m.sources.len() >= most_sources(is_v4(group)) => return Err(Errno::ENOBUFS),
         (true, None) => {
             m.sources.push(source);
             m.listed = true;
@@ -166,7 +177,7 @@ pub fn replace(s: &Sock, group: u128, interface: u32, exclude: bool, sources: Ve
     if !exclude && sources.is_empty() {
         return leave(s, group, interface);
     }
-    if sources.len() > MOST_SOURCES {
+    if sources.len() > most_sources(is_v4(group)) {
         return Err(Errno::ENOBUFS);
     }
     let _held = s.slot.lock.lock();

@@ -10,6 +10,7 @@ mod cork;
 mod deliver;
 mod errors;
 mod filter;
+mod full_filter;
 mod kernel_side;
 mod lookup;
 mod mailbox;

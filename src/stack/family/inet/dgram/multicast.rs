@@ -8,21 +8,21 @@ use core::sync::atomic::Ordering::*;
 
 use super::lookup::{bits, is_v4, v4_of};
 use super::place::{CHANGES, MULTICAST_IF};
-use super::{kernel_side, membership, LOOPBACK};
+use super::{full_filter, kernel_side, membership, LOOPBACK};
 use crate::abi::{family_of, Errno, Result};
 use crate::config;
 use crate::shm::views::UserPtr;
 use crate::socket::Sock;
 
-const MOST: usize = 16 << 10;
+pub(super) const MOST: usize = 16 << 10;
 /// The index that stands for an interface of the kernel's whose number is not known.
 const ELSEWHERE: u32 = u32::MAX;
 
 /// The value of an option, copied in.
-struct Value(Vec<u8>);
+pub(super) struct Value(pub(super) Vec<u8>);
 
 impl Value {
-    fn read(at: UserPtr, length: i32, least: usize) -> Result<Value> {
+    pub(super) fn read(at: UserPtr, length: i32, least: usize) -> Result<Value> {
         let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
         if length < least || length > MOST {
             return Err(Errno::EINVAL);
@@ -32,7 +32,7 @@ impl Value {
         Ok(Value(bytes))
     }
 
-    fn word(&self, at: usize) -> u32 {
+    pub(super) fn word(&self, at: usize) -> u32 {
         self.0.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
     }
 
@@ -41,7 +41,7 @@ impl Value {
     }
 
     /// The address in a struct sockaddr_storage.
-    fn address(&self, at: usize, family: i32) -> Option<u128> {
+    pub(super) fn address(&self, at: usize, family: i32) -> Option<u128> {
         let bytes = self.0.get(at..at + 28)?;
         if family_of(bytes) != Some(family) {
             return None;
@@ -86,6 +86,10 @@ pub fn set_option(s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) 
         (libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP | libc::IPV6_DROP_MEMBERSHIP) if six => {
             Some(of_ipv6(s, name, value, length))
         }
+        (libc::IPPROTO_IP, libc::MCAST_MSFILTER) => Some(full_filter::set(s, level, value, length, libc::AF_INET)),
+        (libc::IPPROTO_IPV6, libc::MCAST_MSFILTER) if six => {
+            Some(full_filter::set(s, level, value, length, libc::AF_INET6))
+        }
         (libc::IPPROTO_IP, libc::MCAST_JOIN_GROUP..=libc::MCAST_LEAVE_SOURCE_GROUP) => {
             Some(of_either(s, level, name, value, length, libc::AF_INET))
         }
@@ -101,12 +105,16 @@ pub fn get_option(s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserP
     match (level, name) {
         (libc::IPPROTO_IP, libc::IP_MULTICAST_IF) => Some(get_interface(s, at, length_at)),
         (libc::IPPROTO_IP, libc::IP_MSFILTER) => Some(get_filter(s, at, length_at)),
+        (libc::IPPROTO_IP, libc::MCAST_MSFILTER) => Some(full_filter::get(s, at, length_at, libc::AF_INET)),
+        (libc::IPPROTO_IPV6, libc::MCAST_MSFILTER) if s.family() == libc::AF_INET6 => {
+            Some(full_filter::get(s, at, length_at, libc::AF_INET6))
+        }
         _ => None,
     }
 }
 
 /// The interface, if it is the network's: named by its number or by its address, or not at all.
-fn here(index: u32, address: Ipv4Addr) -> bool {
+pub(super) fn here(index: u32, address: Ipv4Addr) -> bool {
     index == LOOPBACK || index == 0 && (address.is_loopback() || address.is_unspecified() && config::get().isolated)
 }
 
@@ -159,6 +167,15 @@ fn of_ipv6(s: &Sock, name: i32, at: UserPtr, length: i32) -> Result<()> {
     act(s, if join { Act::Join } else { Act::Leave }, group, None)
 }
 
+/// Is it a group's address?
+pub(super) fn is_multicast(address: u128) -> bool {
+    if is_v4(address) {
+        v4_of(address).is_multicast()
+    } else {
+        address >> 120 == 0xff
+    }
+}
+
 /// MCAST_JOIN_GROUP and its kind: the same for both families.
 fn of_either(s: &Sock, level: i32, name: i32, at: UserPtr, length: i32, family: i32) -> Result<()> {
     const GROUP_AT: usize = 8;
@@ -171,8 +188,7 @@ fn of_either(s: &Sock, level: i32, name: i32, at: UserPtr, length: i32, family: 
         true => Some(value.address(SOURCE_AT, family).ok_or(foreign)?),
         false => None,
     };
-    let multicast = if is_v4(group) { v4_of(group).is_multicast() } else { group >> 120 == 0xff };
-    if !multicast {
+    if !is_multicast(group) {
         return Err(Errno::EINVAL);
     }
     if !here(value.word(0), Ipv4Addr::UNSPECIFIED) {
@@ -222,7 +238,10 @@ fn get_interface(s: &Sock, at: UserPtr, length_at: UserPtr) -> Result<()> {
 fn set_filter(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     let value = Value::read(at, length, 16)?;
     let (group, mode, count) = (value.v4(0), value.word(8), value.word(12) as usize);
-    if count > 0x1ff_fffc || 16 + 4 * count > value.0.len() || !group.is_multicast() || mode > 1 {
+    if count > membership::most_sources(true) {
+        return Err(Errno::ENOBUFS);
+    }
+    if 16 + 4 * count > value.0.len() || !group.is_multicast() || mode > 1 {
         return Err(Errno::EINVAL);
     }
     if !here(0, value.v4(4)) {
