@@ -40,15 +40,15 @@ fetch() {
     fi
     if [ "$(cat version 2>/dev/null)" != "$version" ]; then
         rm -rf lib unpacked version ./*.deb
-        timeout 120 apt-get -qq download "$package=$version" 2>/dev/null || {
+        # The library's package has the rest of the test package, such as test.support, which has to be as new as the
+        # tests; the interpreter itself may be older.
+        timeout 200 apt-get -qq download "$package=$version" "libpython$(version)-stdlib=$version" 2>/dev/null || {
             echo "python: $package $version cannot be downloaded" >&2
             exit 1
         }
-        dpkg-deb -x ./*.deb unpacked
-        # The package of the library has the rest of the test package, such as test.support.
+        for archive in ./*.deb; do dpkg-deb -x "$archive" unpacked; done
         mkdir lib
-        cp -r "$("$python" -c 'import os, test; print(os.path.dirname(test.__file__))')" lib/test
-        cp -r unpacked/usr/lib/python*/test lib/
+        mv unpacked/usr/lib/python*/test lib/
         rm -rf unpacked ./*.deb
         echo "$version" >version
     fi

@@ -109,6 +109,12 @@ impl<'a> Buffers<'a> {
         self.file.is_some()
     }
 
+    /// Is it memory or a file with positions, of which the same bytes can be taken again? Those of a pipe cannot.
+    #[inline]
+    pub fn has_position(&self) -> bool {
+        self.file.is_none_or(|file| file.position.is_some())
+    }
+
     /// Can the next `length` bytes, as far as there are so many, be read (or written)?
     #[cold]
     pub fn reachable(&self, mut length: usize, write: bool) -> bool {

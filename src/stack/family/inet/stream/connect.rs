@@ -240,6 +240,13 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             Ok(())
         }
         Err(e @ (Errno::EAGAIN | Errno::EINTR | Errno::RESTART)) => Err(e),
+        // Another thread's attempt succeeded, and it has not written so yet; it may even have been told of the end since.
+        Err(Errno::EISCONN) => {
+            if s.slot.state.load(Acquire) == state::SYN_SENT {
+                established(s);
+            }
+            Ok(())
+        }
         // The path is there but nobody listens: its process died.
         Err(Errno::ECONNREFUSED | Errno::ENOENT) => {
             refused(s, Errno::ECONNREFUSED);

@@ -211,7 +211,8 @@ impl Transport for Plain {
     }
 }
 
-/// From a file to the anchor. An anchor that is writable has room for so much (unix_writable: three quarters are free).
+/// From a file to the anchor. What the anchor does not take stays in a file that has positions; from a pipe only so much
+/// is taken as a writable anchor has room for.
 fn send_file(s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result<usize> {
     let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLOUT, revents: 0 }];
     kernel::ppoll(&mut fds, Some(0), None)?;
@@ -219,22 +220,36 @@ fn send_file(s: &Sock, end: &End, data: &mut Buffers<'_>, want: usize) -> Result
         return Err(Errno::EAGAIN);
     }
     let mut space = [0u8; FRAGMENT];
+    let mut ahead = *data;
+    let most = if data.has_position() { FRAGMENT } else { room_at_once(s)? };
     // SAFETY: the array is writable.
-    let n = unsafe { data.take(space.as_mut_ptr(), want.min(FRAGMENT)) };
+    let n = unsafe { ahead.take(space.as_mut_ptr(), want.min(most)) };
+    if n == 0 {
+        return Err(Errno::EFAULT);
+    }
     let mut sent = 0;
-    while sent < n {
-        match kernel::sendto(s.fd, &space[sent..n], libc::MSG_NOSIGNAL, &[]) {
+    loop {
+        match kernel::sendto(s.fd, &space[sent..n], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]) {
             Ok(more) => sent += more,
-            Err(Errno::EAGAIN) => drop(kernel::ppoll(&mut fds, None, None)),
+            // Another thread filled the room meanwhile, and what was in the pipe cannot go back there.
+            Err(Errno::EAGAIN) if !data.has_position() => drop(kernel::ppoll(&mut fds, None, None)),
             Err(e) if sent == 0 => return Err(e),
             Err(_) => break,
         }
+        if sent == n || data.has_position() {
+            break;
+        }
     }
+    data.advance(sent);
     end.tx().count_written(sent);
-    if sent == 0 {
-        return Err(Errno::EFAULT);
-    }
     Ok(sent)
+}
+
+/// What a writable anchor takes without waiting: one of the two buffers that its size is meant for (unix_stream_sendmsg).
+fn room_at_once(s: &Sock) -> Result<usize> {
+    const OVERHEAD: usize = 64;
+    let size = kernel::getsockopt_int(s.fd, libc::SOL_SOCKET, libc::SO_SNDBUF)?.max(0) as usize;
+    Ok((size / 2).saturating_sub(OVERHEAD).clamp(1, FRAGMENT))
 }
 
 /// From the anchor to a pipe: what the pipe takes is taken from the anchor afterwards.
