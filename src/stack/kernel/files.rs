@@ -388,6 +388,24 @@ pub unsafe fn wipe_on_fork(page: *mut u8, length: usize) -> Result<()> {
     unsafe { sys!(madvise, page, length, libc::MADV_WIPEONFORK) }.map(drop)
 }
 
+/// Puts pages behind a range of a shared mapping, as [`allocate`] does, where there is no descriptor to be had for that.
+///
+/// # Safety
+/// The range is page-aligned and lies in a mapping of [`map_shared`].
+pub unsafe fn populate(at: *mut u8, length: usize) -> Result<()> {
+    // SAFETY: the caller's promise; the advice changes no byte.
+    unsafe { sys!(madvise, at, length, libc::MADV_POPULATE_WRITE) }.map(drop)
+}
+
+/// Gives the pages of a range of a shared mapping back, as [`punch`] does.
+///
+/// # Safety
+/// As for [`populate`], and nobody needs the bytes any more.
+pub unsafe fn remove(at: *mut u8, length: usize) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { sys!(madvise, at, length, libc::MADV_REMOVE) }.map(drop)
+}
+
 /// unmaps what [`map_shared`] gave.
 ///
 /// # Safety

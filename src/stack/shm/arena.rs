@@ -259,7 +259,11 @@ impl Arena {
     pub(super) fn back(&self, offset: usize, length: usize) -> bool {
         let start = offset & !4095;
         let end = (offset + length + 4095) & !4095;
-        self.with_file(|fd| kernel::allocate(fd, start as u64, (end - start) as u64))
+        match self.with_file(|fd| kernel::allocate(fd, start as u64, (end - start) as u64)) {
+            Some(outcome) => outcome.is_ok(),
+            // SAFETY: whole pages of the mapping, which is as long as the file.
+            None => unsafe { kernel::populate(self.base.add(start), end - start) }.is_ok(),
+        }
     }
 
     pub(super) fn back_metas(&self, index: usize, count: usize) -> bool {
@@ -268,15 +272,19 @@ impl Arena {
 
     /// Gives the pages of a range back.
     pub(super) fn punch(&self, offset: usize, length: usize) {
-        self.with_file(|fd| kernel::punch(fd, offset as u64, length as u64));
+        if self.with_file(|fd| kernel::punch(fd, offset as u64, length as u64)).is_none() {
+            // SAFETY: whole pages of the mapping, which the caller has done with.
+            let _ = unsafe { kernel::remove(self.base.add(offset), length) };
+        }
     }
 
-    /// The file is opened anew each time: no descriptor of ours stays in the program's table for it.
-    fn with_file(&self, act: impl Fn(i32) -> Result<()>) -> bool {
-        let Ok(fd) = kernel::open(&self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0) else { return false };
-        let done = act(fd).is_ok();
+    /// Opens the file for `act`; None when it cannot be opened, as without a free descriptor or after chroot(2). It is opened
+    /// anew each time: no descriptor of ours stays in the program's table for it.
+    fn with_file(&self, act: impl Fn(i32) -> Result<()>) -> Option<Result<()>> {
+        let fd = kernel::open(&self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0).ok()?;
+        let done = act(fd);
         let _ = kernel::close(fd);
-        done
+        Some(done)
     }
 }
 

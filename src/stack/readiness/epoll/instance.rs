@@ -1,7 +1,7 @@
 //! Which descriptors are epoll instances, and threads that wait on one in the kernel while it gets its first socket of
 //! ours: they have to come out and wait here instead.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 use parking_lot::Mutex;
 
@@ -12,6 +12,8 @@ use crate::kernel;
 use crate::signal::Held;
 
 static INSTANCES: [AtomicU64; LIMIT / 64] = [const { AtomicU64::new(0) }; LIMIT / 64];
+/// The highest word of `INSTANCES` that was ever not 0.
+static HIGHEST: AtomicUsize = AtomicUsize::new(0);
 /// Threads inside the kernel's epoll_wait, by the descriptor's last byte.
 static WAITING: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 /// The data of the event that calls them out; no program's, as far as chance goes.
@@ -21,6 +23,7 @@ static CALL: AtomicU64 = AtomicU64::new(0);
 pub fn created(fd: i32) {
     if (fd as usize) < LIMIT {
         INSTANCES[fd as usize / 64].fetch_or(1 << (fd as usize % 64), AcqRel);
+        HIGHEST.fetch_max(fd as usize / 64, AcqRel);
     }
 }
 
@@ -83,6 +86,30 @@ pub fn marked(fd: i32) -> bool {
     (fd as usize) < LIMIT && INSTANCES[fd as usize / 64].load(Relaxed) >> (fd as usize % 64) & 1 == 1
 }
 
+/// The descriptors that are the same instance as `fd`, itself among them: it may have been duplicated before it watched
+/// any socket of ours.
+pub fn numbers(fd: i32) -> Vec<i32> {
+    let words = INSTANCES[..=HIGHEST.load(Acquire)].iter().zip((0..).step_by(64));
+    let marked = words.filter_map(|(word, first)| match word.load(Acquire) {
+        0 => None,
+        bits => Some((0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| first + bit)),
+    });
+    let mut found: Vec<i32> = marked.flatten().filter(|other| *other != fd).collect();
+    // What is registered by one number can be changed by the other: one instance.
+    let probe = if found.is_empty() { Err(Errno::ENOENT) } else { kernel::make_own(|| kernel::eventfd(0)) };
+    match probe {
+        Ok(probe) => {
+            let _ = kernel::epoll_control(fd, libc::EPOLL_CTL_ADD, probe, 0, 0);
+            found.retain(|other| kernel::epoll_control(*other, libc::EPOLL_CTL_MOD, probe, 0, 0).is_ok());
+            let _ = kernel::epoll_control(fd, libc::EPOLL_CTL_DEL, probe, 0, 0);
+            let _ = kernel::close(probe);
+        }
+        Err(_) => found.clear(),
+    }
+    found.push(fd);
+    found
+}
+
 /// Is the descriptor an epoll instance? One that came from outside (exec, a message) is found out by asking the kernel.
 pub fn is_instance(fd: i32) -> bool {
     if marked(fd) || is_mixed(fd) {
@@ -137,24 +164,22 @@ fn without_call(events: &mut [libc::epoll_event]) -> usize {
     kept
 }
 
-/// Calls the threads out that wait on an instance in the kernel.
-pub fn wake_native(epoll: i32) {
-    let waiting = &WAITING[epoll as usize % WAITING.len()];
-    if waiting.load(Acquire) == 0 {
-        return;
-    }
+/// Calls the threads out that wait on an instance, which has these numbers, in the kernel.
+pub fn wake_native(numbers: &[i32]) {
+    let waiting = || numbers.iter().any(|fd| WAITING[*fd as usize % WAITING.len()].load(Acquire) > 0);
+    let Some(epoll) = numbers.first().filter(|_| waiting()) else { return };
     let _ = CALL.compare_exchange(0, kernel::random_u64() | 1, AcqRel, Acquire);
     let Ok(call) = kernel::eventfd(1) else { return };
     let data = CALL.load(Acquire);
-    if kernel::epoll_control(epoll, libc::EPOLL_CTL_ADD, call, libc::EPOLLIN as u32, data).is_ok() {
+    if kernel::epoll_control(*epoll, libc::EPOLL_CTL_ADD, call, libc::EPOLLIN as u32, data).is_ok() {
         // Bounded: the count may stand for threads that wait on another instance.
         for _ in 0..50 {
-            if waiting.load(Acquire) == 0 {
+            if !waiting() {
                 break;
             }
             let _ = kernel::ppoll(&mut [], Some(100_000), None);
         }
-        let _ = kernel::epoll_control(epoll, libc::EPOLL_CTL_DEL, call, 0, 0);
+        let _ = kernel::epoll_control(*epoll, libc::EPOLL_CTL_DEL, call, 0, 0);
     }
     let _ = kernel::close(call);
 }

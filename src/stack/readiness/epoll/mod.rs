@@ -142,14 +142,19 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
         return Ok(set.clone());
     }
     let set = Arc::new(Set::new()?);
+    let numbers = instance::numbers(epoll);
     for outer in sets.values() {
-        outer.lock().nested_became_mixed(outer.bells.load(Acquire), epoll, set.bells.load(Acquire));
+        for number in &numbers {
+            outer.lock().nested_became_mixed(outer.bells.load(Acquire), *number, set.bells.load(Acquire));
+        }
     }
-    sets.insert(epoll, set.clone());
-    mark(epoll, true);
+    for number in &numbers {
+        sets.insert(*number, set.clone());
+        mark(*number, true);
+    }
     drop(sets);
-    instance::wake_native(epoll);
-    control::adopt_early(epoll);
+    instance::wake_native(&numbers);
+    numbers.into_iter().for_each(control::adopt_early);
     Ok(set)
 }
 
