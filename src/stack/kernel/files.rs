@@ -184,7 +184,7 @@ pub fn sendfile(to: i32, from: i32, position: u64, length: usize) -> Result<usiz
     unsafe { sys!(sendfile, to, from, &raw mut at, length) }
 }
 
-/// ioctl_tty(2) FIONREAD: bytes that wait in a pipe.
+/// ioctl_tty(2) FIONREAD: bytes that wait in a pipe or a stream socket (unix(7), SIOCINQ).
 pub fn waiting_in(fd: i32) -> Result<usize> {
     let mut waiting = 0i32;
     // SAFETY: the int is writable.

@@ -148,7 +148,7 @@ fn leave(s: &Sock, reset: bool) {
     tx.shared.corked.store(0, Release);
     let over = tx.sent.fin.load(Acquire) != 0 && rx.sent.fin.load(Acquire) != 0;
     let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.sent.fin.load(Acquire) != 0;
-    if reset || rx.buffered() > 0 || (linger_reset || linger2_reset) && !over {
+    if reset || super::data::waiting(s, &end) > 0 || (linger_reset || linger2_reset) && !over {
         if !dead && end.mode & SELF == 0 {
             reset_far(&end);
         }

@@ -209,10 +209,20 @@ pub fn uncork(s: &Sock, end: &End) {
     }
 }
 
+/// Bytes that wait for this end. Of the anchors' bytes the kernel knows more than the count: a sender may not have come to
+/// counting what it sent, or was killed before, and a program without the library never counts.
+#[inline]
+pub fn waiting(s: &Sock, end: &End) -> u64 {
+    match end.rx().buffered() {
+        0 if end.mode & PLAIN != 0 => kernel::waiting_in(s.fd).unwrap_or(0) as u64,
+        counted => counted,
+    }
+}
+
 /// Bytes that the reader may see now; what a cork holds back comes when it is released or old enough.
-pub fn visible(end: &End) -> u64 {
+pub fn visible(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
-    let waiting = rx.buffered();
+    let waiting = waiting(s, end);
     let held = rx.shared.corked.load(Acquire) as u64;
     if held == 0 || waiting == 0 || rx.sent.fin.load(Acquire) != 0 {
         return waiting;
@@ -258,12 +268,12 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
     let mut limit = u64::MAX;
     if rx.shared.corked.load(Relaxed) != 0 {
-        limit = rx.consumed() + visible(&end);
+        limit = rx.consumed() + visible(s, &end);
     }
     if rx.shared.urgent.load(Acquire) != 0 {
         limit = limit.min(urgent::stop_at(s, &end));
     }
-    if want == 0 && visible(&end) == 0 {
+    if want == 0 && visible(s, &end) == 0 {
         return nothing(s, &end);
     }
     if end.mode & PLAIN != 0 && deferred::holds(&end) {
@@ -305,7 +315,7 @@ fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
 fn nothing(s: &Sock, end: &End) -> Result<usize> {
     let rx = end.rx();
     close::notice_death(s, end);
-    if rx.sent.fin.load(Acquire) != 0 && rx.buffered() == 0 {
+    if rx.sent.fin.load(Acquire) != 0 && waiting(s, end) == 0 {
         rx.shared.fin_read.store(1, Relaxed);
         return Ok(0);
     }

@@ -94,7 +94,7 @@ fn listener_ready(s: &Sock) -> u32 {
 fn readable(s: &Sock, end: &End) -> bool {
     let rx = end.rx();
     if rx.shared.corked.load(Relaxed) == 0 && rx.shared.urgent.load(Relaxed) == 0 {
-        return rx.buffered() >= low_water(s.slot) as u64;
+        return data::waiting(s, end) >= low_water(s.slot) as u64;
     }
     urgent::readable_now(s, end) >= low_water(s.slot) as u64
 }
@@ -251,6 +251,11 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         | (s.slot.has(SlotFlags::SHUT_RD) as u64) << 2
         | (end.tx().sent.fin.load(Relaxed) as u64) << 3
         | error << 4;
+    let mut arrived = rx.written();
+    if end.mode & PLAIN != 0 {
+        // What was sent and is not counted yet has arrived as well, and only once.
+        arrived = arrived.max(rx.consumed() + data::waiting(s, &end));
+    }
     let done = end.own().zerocopy.load(Relaxed) << 40;
-    (done ^ (rx.written() << 8 | flags << 3 | 1), end.tx().full_count())
+    (done ^ (arrived << 8 | flags << 3 | 1), end.tx().full_count())
 }

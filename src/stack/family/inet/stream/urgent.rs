@@ -67,7 +67,7 @@ pub fn stop_at(s: &Sock, end: &End) -> u64 {
     }
     let passed = if here > at {
         true
-    } else if rx.buffered() > 0 && !options::flag(s.slot, options::OOB_INLINE) {
+    } else if data::waiting(s, end) > 0 && !options::flag(s.slot, options::OOB_INLINE) {
         drop_one(s, end)
     } else {
         false
@@ -133,7 +133,7 @@ pub fn pending(end: &End) -> bool {
 /// Bytes that one read could give (SIOCINQ): up to the mark, not counting the urgent byte.
 pub fn readable_now(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
-    let waiting = data::visible(end);
+    let waiting = data::visible(s, end);
     let Some(at) = rx.shared.urgent.load(Acquire).checked_sub(1) else { return waiting };
     let here = rx.consumed();
     if options::flag(s.slot, options::OOB_INLINE) || here > at {
