@@ -212,8 +212,12 @@ pub fn tag(number: u32, conn: &Conn) -> u64 {
     (number as u64 + 1) << 32 | conn.generation.load(Relaxed) as u64
 }
 
-/// The word of a listener's `Slot::extra` that counts connections on their way into its queue.
+/// The word of a listener's `Slot::extra` that counts connections that came into its queue.
 pub const ARRIVALS: usize = 29;
+/// The word with how many may be in the queue and are not counted yet, or still sleep before it.
+pub const ON_THE_WAY: usize = 30;
+/// The word with the time of the listener's last bell.
+pub const RUNG_NS: usize = 31;
 
 /// Connects the anchor to the listener's, sleeping until there is room (`sleeps`) as long as its send timeout says. EAGAIN
 /// when its queue is full.
@@ -227,11 +231,11 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
         established(s);
         return Ok(());
     }
-    // Before the connection is in the queue: who watches it for edges must not see the one without the other.
-    listener.extra[ARRIVALS].fetch_add(1, AcqRel);
-    let outcome = network::with_path(number, listener, |address| match sleeps {
-        false => kernel::connect(s.fd, address),
-        true => connect_anchor(s, address),
+    let outcome = arriving(listener, || {
+        network::with_path(number, listener, |address| match sleeps {
+            false => kernel::connect(s.fd, address),
+            true => connect_anchor(s, address),
+        })
     });
     match outcome {
         Ok(()) => {
@@ -257,6 +261,18 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             Err(e)
         }
     }
+}
+
+/// Has `go` put a connection into a listener's queue, and counts it there: only after it, because a watcher that has seen
+/// the count and not the connection would take its bell for that of another.
+pub fn arriving(listener: &Slot, go: impl FnOnce() -> Result<()>) -> Result<()> {
+    listener.extra[ON_THE_WAY].fetch_add(1, AcqRel);
+    let outcome = go();
+    if outcome.is_ok() {
+        listener.extra[ARRIVALS].fetch_add(1, AcqRel);
+    }
+    let _ = listener.extra[ON_THE_WAY].fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
+    outcome
 }
 
 fn connect_anchor(s: &Sock, address: &[u8]) -> Result<()> {

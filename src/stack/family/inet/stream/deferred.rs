@@ -115,8 +115,8 @@ pub fn deliver(s: &Sock, end: &End) {
 fn queue(s: &Sock, end: &End) -> Result<()> {
     let listener = listener_of(s, end).ok_or(Errno::ECONNREFUSED)?;
     let number = end.conn.deferred_to.load(Acquire) - 1;
-    listener.extra[connect::ARRIVALS].fetch_add(1, AcqRel);
-    let gone = connect::at_once(s, || network::with_path(number, listener, |to| kernel::connect(s.fd, to)));
+    let connect = || network::with_path(number, listener, |to| kernel::connect(s.fd, to));
+    let gone = connect::at_once(s, || connect::arriving(listener, connect));
     match gone {
         // Two saw that it was due.
         Ok(()) | Err(Errno::EISCONN) => {

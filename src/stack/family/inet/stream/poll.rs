@@ -20,6 +20,10 @@ const RDHUP: u32 = libc::POLLRDHUP as u32;
 /// How often a connection whose listener's queue is full is tried again.
 const RETRY_NS: u64 = 2_000_000;
 
+/// How soon a listener's arrivals are looked at again while one may not be counted, and how late at most.
+const COUNTED_NS: u64 = 100_000;
+const COUNTED_AT_LAST_NS: u64 = 1_000_000_000;
+
 /// A reader that waited this often without answering is at the end of a one-way stream.
 const ONE_WAY: u32 = 16;
 /// About a microsecond.
@@ -196,7 +200,7 @@ pub fn native_events(s: &Sock, events: u32) -> u32 {
 pub fn next_look(s: &Sock) -> Option<u64> {
     match s.slot.state.load(Acquire) {
         state::SYN_SENT => Some(kernel::now_ns() + RETRY_NS),
-        state::LISTEN => deferred::listener_look(s),
+        state::LISTEN => [next_arrival(s), deferred::listener_look(s)].into_iter().flatten().min(),
         state::ESTABLISHED => {
             let end = s.end()?;
             if end.mode & SELF != 0 {
@@ -212,6 +216,15 @@ pub fn next_look(s: &Sock) -> Option<u64> {
     }
 }
 
+/// A connection may be in the queue whose connector has not come to counting it: who watches the listener for edges looks
+/// again soon after its bell, and ever later, as the connector may sleep before the queue or have been killed.
+fn next_arrival(s: &Sock) -> Option<u64> {
+    let extra = &s.slot.extra;
+    let now = kernel::now_ns();
+    let since = now.saturating_sub(extra[connect::RUNG_NS].load(Relaxed));
+    (extra[connect::ON_THE_WAY].load(Acquire) != 0).then(|| now + (since / 2).clamp(COUNTED_NS, COUNTED_AT_LAST_NS))
+}
+
 /// See [`crate::family::SocketOps::has_bell`].
 pub fn has_bell(s: &Sock) -> bool {
     match s.slot.state.load(Acquire) {
@@ -225,8 +238,10 @@ pub fn has_bell(s: &Sock) -> bool {
 
 /// See [`crate::family::SocketOps::answer_bell`].
 pub fn answer_bell(s: &Sock, events: u32) {
-    if s.slot.state.load(Acquire) != state::ESTABLISHED {
-        return;
+    match s.slot.state.load(Acquire) {
+        state::ESTABLISHED => {}
+        state::LISTEN => return s.slot.extra[connect::RUNG_NS].store(kernel::now_ns(), Relaxed),
+        _ => return,
     }
     let Some(end) = s.end() else { return };
     if events & IN != 0 && end.mode & PLAIN == 0 {
