@@ -29,7 +29,7 @@ pub fn replace(s: &Sock) -> Result<()> {
     crate::options::renew_timeouts(s.slot, new);
     put_everywhere(s, new)?;
     s.slot.inode.store(inode, Release);
-    s.slot.clear(SlotFlags::NAMED);
+    s.slot.clear(SlotFlags::NAMED | SlotFlags::CALLED);
     crate::readiness::anchor_changed(s);
     Ok(())
 }

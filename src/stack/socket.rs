@@ -156,17 +156,15 @@ pub fn drop_reference(s: &Sock) {
     }
 }
 
-/// Takes a socket's name out of the table and the directory.
+/// Takes a socket's name out of the table.
 pub fn unbind(arena: &'static Arena, number: u32, slot: &'static Slot) {
     if slot.has(SlotFlags::BOUND) {
         Names::lock(arena).remove(number);
     }
-    network::drop_path(number, slot);
 }
 
 /// Puts away a slot whose anchor is gone without it having been released. The names' lock is held, the name is out.
 pub fn bury(arena: &'static Arena, number: u32, slot: &'static Slot) {
-    network::drop_path(number, slot);
     family::inet::bury(arena, slot);
     slot.give(arena, number);
 }

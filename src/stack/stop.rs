@@ -56,7 +56,7 @@ points! {
     /// The name is out.
     NameRemoved = "name-removed",
     /// The anchor is bound to its path.
-    PathClaimed = "path-claimed",
+    Called = "called",
     /// A connection has its shared state, and nobody who refers to it.
     ConnOpened = "conn-opened",
     /// The anchor is connected, the socket's state does not say so.

@@ -42,17 +42,20 @@ static NAMESPACE: AtomicU32 = AtomicU32::new(0);
 pub fn network_namespace() -> u32 {
     match NAMESPACE.load(Relaxed) {
         0 => {
-            let file = super::open(c"/proc/thread-self/ns/net", libc::O_RDONLY | libc::O_CLOEXEC, 0);
-            let found = file.map_or(0, |fd| {
-                let inode = super::status(fd).map_or(0, |s| s.inode as u32);
-                let _ = super::close(fd);
-                inode
-            });
+            let found = namespace_of(c"/proc/thread-self/ns/net").unwrap_or(0);
             NAMESPACE.store(found, Relaxed);
             found
         }
         known => known,
     }
+}
+
+/// The inode number of a namespace that a file of /proc stands for.
+pub fn namespace_of(file: &CStr) -> Option<u32> {
+    let fd = super::open(file, libc::O_RDONLY | libc::O_CLOEXEC, 0).ok()?;
+    let inode = super::status(fd).ok().map(|s| s.inode as u32);
+    let _ = super::close(fd);
+    inode
 }
 
 /// This process may have changed its network namespace (unshare(2), setns(2)).

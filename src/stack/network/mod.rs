@@ -1,7 +1,6 @@
-//! A network: a directory with an arena and the names of those who listen.
+//! A network: a directory with an arena.
 
 use core::ffi::CStr;
-use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, Ordering::*};
 use std::ffi::CString;
 use std::sync::OnceLock;
@@ -12,10 +11,10 @@ use crate::abi::{Errno, Name, Result};
 use crate::config;
 use crate::kernel;
 use crate::names::Names;
-use crate::shm::{layout_id, Arena, Slot, SlotFlags};
+use crate::shm::{layout_id, Arena, Slot};
 use crate::signal;
-use crate::stop::{self, Point};
 
+pub mod called;
 mod sweep;
 pub mod view;
 
@@ -118,96 +117,6 @@ fn open() -> Result<&'static Arena> {
         return Err(Errno::EPERM);
     }
     Arena::open(&arena_path(directory)?)
-}
-
-/// The address of a socket's path in the network's directory, as bind(2) and connect(2) want it.
-///
-/// The name says who it is, for whoever lists the directory; the number makes it unique. Where the directory's name is
-/// too long for a sockaddr_un, the address goes through a short-lived descriptor of the directory. Nothing is allocated:
-/// a handler may end the process by _exit(2) in the middle of malloc, and its paths are removed all the same.
-pub fn with_path<T>(number: u32, slot: &Slot, act: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
-    let directory = directory()?;
-    let name = |address: &mut Address| match slot.kind.load(Relaxed) as i32 {
-        libc::SOCK_STREAM => write!(address, "/tcp-{}-{number}", slot.local()),
-        // The names of a datagram socket change while its anchor stays.
-        _ => write!(address, "/udp-{number}"),
-    };
-    let mut address = Address::new();
-    if address.write_bytes(directory.to_bytes()).and_then(|()| name(&mut address)).is_ok() {
-        return act(address.finish());
-    }
-    let fd = kernel::open(directory, libc::O_PATH | libc::O_DIRECTORY, 0)?;
-    let mut address = Address::new();
-    let written = write!(address, "/proc/self/fd/{fd}").and_then(|()| name(&mut address));
-    let outcome = if written.is_ok() { act(address.finish()) } else { Err(Errno::EINVAL) };
-    let _ = kernel::close(fd);
-    outcome
-}
-
-/// A sockaddr_un that is being written; it has room for a path of 107 bytes and its zero.
-struct Address {
-    bytes: [u8; 110],
-    length: usize,
-}
-
-impl Address {
-    fn new() -> Address {
-        let mut bytes = [0; 110];
-        bytes[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
-        Address { bytes, length: 2 }
-    }
-
-    fn write_bytes(&mut self, part: &[u8]) -> fmt::Result {
-        let end = self.length + part.len();
-        if end >= self.bytes.len() {
-            return Err(fmt::Error);
-        }
-        self.bytes[self.length..end].copy_from_slice(part);
-        self.length = end;
-        Ok(())
-    }
-
-    /// The address with the zero that ends its path.
-    fn finish(&self) -> &[u8] {
-        &self.bytes[..self.length + 1]
-    }
-}
-
-impl Write for Address {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.write_bytes(part.as_bytes())
-    }
-}
-
-/// Binds an anchor to its path. A path that is there is a dead socket's: slot numbers are unique among the living.
-pub fn claim_path(fd: i32, number: u32, slot: &Slot) -> Result<()> {
-    with_path(number, slot, |address| match kernel::bind(fd, address) {
-        Err(Errno::EADDRINUSE) => {
-            unlink_encoded(address);
-            kernel::bind(fd, address)
-        }
-        other => other,
-    })?;
-    stop::here(Point::PathClaimed);
-    slot.set(SlotFlags::PATH);
-    Ok(())
-}
-
-/// Removes an anchor's path.
-pub fn drop_path(number: u32, slot: &Slot) {
-    if slot.has(SlotFlags::PATH) {
-        slot.clear(SlotFlags::PATH);
-        let _ = with_path(number, slot, |address| {
-            unlink_encoded(address);
-            Ok(())
-        });
-    }
-}
-
-fn unlink_encoded(address: &[u8]) {
-    if let Ok(path) = CStr::from_bytes_with_nul(&address[2..]) {
-        let _ = kernel::unlink(path);
-    }
 }
 
 /// Removes the arena's file and the directory's remains if no socket of the network is left: the last one to leave

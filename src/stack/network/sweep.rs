@@ -1,30 +1,36 @@
 //! Taking away what killed processes left behind.
 #![allow(unsafe_code)]
 
+use core::ffi::CStr;
 use core::sync::atomic::Ordering::*;
 
 use crate::abi::Errno;
 use crate::kernel;
 use crate::names::Names;
-use crate::shm::{Arena, Slot, SlotFlags};
+use crate::shm::{Arena, Slot};
 
 /// Asks the kernel which sockets are left and takes away those whose anchors are gone: what processes that were killed
 /// left behind. Gives how many went. Nothing is allocated (see `network::tidy`).
 ///
-/// The kernel lists the sockets of this network namespace alone. One of another is only taken away when its path in the
-/// directory, which knows no namespaces, leads to nobody.
+/// The kernel lists the sockets of one network namespace. One of another than this process' is only taken away when its
+/// maker is gone as well and no namespace that somebody lives in has it.
 pub fn sweep(names: &Names) -> usize {
     let arena = names.arena();
     // The slots first, the kernel's list after: a socket made in between is on the list, not among the slots.
     let Some(mut suspects) = Suspects::gather(arena) else { return 0 };
-    if !each_living_inode(|inode| suspects.acquit(inode)) {
+    if !each_living_inode(c"/proc/net/unix", |inode| suspects.acquit(inode)) {
         return 0;
     }
     let here = kernel::network_namespace();
+    let elsewhere = |slot: &Slot| slot.network_namespace.load(Relaxed) != here;
+    let maker_gone = |slot: &Slot| !kernel::process_lives(slot.pid.load(Relaxed));
+    let guilty = |s: &Suspect| Some((*s, arena.slot(s.number).filter(|_| s.inode != 0 && s.number != ACQUITTED)?));
+    if suspects.entries().iter().filter_map(guilty).any(|(_, slot)| elsewhere(slot) && maker_gone(slot)) {
+        acquit_elsewhere(&mut suspects, here);
+    }
     let mut gone = 0;
-    for suspect in suspects.entries().iter().filter(|s| s.inode != 0 && s.number != ACQUITTED) {
-        let Some(slot) = arena.slot(suspect.number) else { continue };
-        if slot.network_namespace.load(Relaxed) != here && !path_is_dead(suspect.number, slot) {
+    for (suspect, slot) in suspects.entries().iter().filter_map(guilty) {
+        if elsewhere(slot) && !maker_gone(slot) {
             continue;
         }
         if slot.generation.load(Acquire) == suspect.generation && slot.inode.load(Relaxed) == suspect.inode {
@@ -36,21 +42,55 @@ pub fn sweep(names: &Names) -> usize {
     gone
 }
 
-/// Does the path of an anchor lead to nobody? It is tried with a socket of another type, which a living one refuses
-/// (EPROTOTYPE) without noticing.
-fn path_is_dead(number: u32, slot: &Slot) -> bool {
-    if !slot.has(SlotFlags::PATH) {
-        return false;
-    }
-    let Ok(fd) = kernel::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) else { return false };
-    let tried = super::with_path(number, slot, |address| kernel::connect(fd, address));
-    let _ = kernel::close(fd);
-    matches!(tried, Err(Errno::ECONNREFUSED | Errno::ENOENT))
+/// Acquits what lives in the network namespaces of all processes that can be asked.
+fn acquit_elsewhere(suspects: &mut Suspects, here: u32) {
+    const MOST: usize = 64;
+    let mut asked = [here; MOST];
+    let mut count = 1;
+    let _ = kernel::list(c"/proc", |process| {
+        if !process.iter().all(u8::is_ascii_digit) {
+            return;
+        }
+        // Another user's namespace is not told by its number; what lives in it is.
+        if let Some(namespace) = Path::of(process, b"/ns/net").and_then(|path| kernel::namespace_of(path.text())) {
+            if asked[..count].contains(&namespace) {
+                return;
+            }
+            if count < MOST {
+                asked[count] = namespace;
+                count += 1;
+            }
+        }
+        if let Some(path) = Path::of(process, b"/net/unix") {
+            each_living_inode(path.text(), |inode| suspects.acquit(inode));
+        }
+    });
 }
 
-/// Gives the inode numbers of all unix sockets that live in this network namespace. False when the kernel does not tell.
-fn each_living_inode(mut tell: impl FnMut(u64)) -> bool {
-    let Ok(fd) = kernel::open(c"/proc/net/unix", libc::O_RDONLY | libc::O_CLOEXEC, 0) else { return false };
+/// A path below /proc.
+struct Path([u8; 48]);
+
+impl Path {
+    fn of(process: &[u8], rest: &[u8]) -> Option<Path> {
+        let mut path = [0; 48];
+        let parts = [b"/proc/", process, rest];
+        let mut at = 0;
+        for part in parts {
+            path.get_mut(at..at + part.len())?.copy_from_slice(part);
+            at += part.len();
+        }
+        (at < path.len()).then_some(Path(path))
+    }
+
+    fn text(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+/// Gives the inode numbers of all unix sockets that live in the network namespace that `list` is of. False when the kernel
+/// does not tell.
+fn each_living_inode(list: &CStr, mut tell: impl FnMut(u64)) -> bool {
+    let Ok(fd) = kernel::open(list, libc::O_RDONLY | libc::O_CLOEXEC, 0) else { return false };
     let mut buffer = [0u8; 8192];
     let (mut kept, mut whole) = (0, true);
     loop {

@@ -18,7 +18,7 @@ use crate::kernel;
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"sockhop\0");
 /// Raised with every change of meaning that the sizes below do not show.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 
 /// Sockets that a network can have at a time.
 pub const SLOTS: u32 = 64 << 10;
@@ -53,6 +53,8 @@ pub struct Header {
     layout: AtomicU64,
     /// Random: tells this network's anchors from those of others.
     pub id: AtomicU64,
+    /// Random, and unlike `id` never shown: what anchors are called is made from it.
+    pub secret: [AtomicU64; 2],
     /// Set, under the names' lock, before the file is removed: whoever has it mapped looks for the new one.
     pub dead: AtomicU32,
     /// Guards the tables of bound names.
@@ -165,10 +167,9 @@ impl Arena {
         kernel::allocate(fd, 0, (size_of::<Header>() as u64 + 4095) & !4095).map_err(|_| Errno::ENOBUFS)?;
         let base = kernel::map_shared(fd, 4096)?;
         // SAFETY: the page was just made and is aligned for a Header's first words; nobody else sees it.
-        let (magic, layout, id) = unsafe {
-            (&*base.cast::<AtomicU64>(), &*base.add(8).cast::<AtomicU64>(), &*base.add(16).cast::<AtomicU64>())
-        };
+        let [magic, layout, id, secret @ ..] = unsafe { &*base.cast::<[AtomicU64; 5]>() };
         id.store(kernel::random_u64() | 1, Relaxed);
+        secret.iter().for_each(|word| word.store(kernel::random_u64(), Relaxed));
         magic.store(MAGIC, Release);
         layout.store(layout_id(), Release);
         // SAFETY: the references above are not used any more.

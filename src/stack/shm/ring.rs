@@ -119,6 +119,9 @@ impl Direction {
                 continue;
             }
             if in_chunk == 0 {
+                // No memory to grow with. What the direction has is all that it can hold from here on, and who waits for
+                // room has to see that.
+                self.shared.capacity.fetch_min(size, Relaxed);
                 break;
             }
             let free = in_chunk.min(allowed);

@@ -25,10 +25,10 @@ pub mod SlotFlags {
     pub const ADDRESS_LOCKED: u32 = 16;
     /// bind(2) chose the port (SOCK_BINDPORT_LOCK).
     pub const PORT_LOCKED: u32 = 32;
-    /// The anchor carries a name in the abstract namespace.
+    /// The anchor carries the name of a connection.
     pub const NAMED: u32 = 64;
-    /// The anchor is bound to a path in the network's directory.
-    pub const PATH: u32 = 128;
+    /// The anchor carries the name that others reach it by; see `network::called`.
+    pub const CALLED: u32 = 128;
     /// O_ASYNC is set.
     pub const ASYNC: u32 = 256;
     /// The first success of a non-blocking connect was not told yet by connect(2).

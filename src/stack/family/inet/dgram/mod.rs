@@ -160,7 +160,7 @@ impl SocketOps for Dgram {
     }
 
     fn has_bell(&self, s: &Sock) -> bool {
-        s.slot.has(SlotFlags::PATH)
+        s.slot.has(SlotFlags::CALLED)
     }
 
     fn answer_bell(&self, s: &Sock, events: u32) {

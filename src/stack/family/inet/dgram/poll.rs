@@ -12,7 +12,7 @@ use super::{cache, errors, kernel_side, mailbox, opts};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::names::Names;
-use crate::network;
+use crate::network::{self, called};
 use crate::shm::{Slot, SlotFlags};
 use crate::signal;
 use crate::sleepers::Kept;
@@ -66,9 +66,9 @@ pub fn arm(s: &Sock, events: u32) {
     if events == 0 {
         return;
     }
-    if !s.slot.has(SlotFlags::PATH) {
+    if !s.slot.has(SlotFlags::CALLED) {
         let _held = s.slot.lock.lock();
-        if !s.slot.has(SlotFlags::PATH) && network::claim_path(s.fd, s.number, s.slot).is_err() {
+        if !s.slot.has(SlotFlags::CALLED) && called::call(s.arena, s.fd, s.number, s.slot).is_err() {
             return;
         }
     }
@@ -219,9 +219,10 @@ fn wake(s: &Sock, number: u32, slot: &Slot, count: u32) -> bool {
         // Nobody slept: on the way to sleep, it will see the new number; or dead.
         alive = kernel::futex_wake(&slot.wake, count) > 0 || lives(slot);
     }
-    if armed & POLLS != 0 && slot.has(SlotFlags::PATH) {
-        let ring = |path: &[u8]| kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, path);
-        alive &= !matches!(network::with_path(number, slot, ring), Err(Errno::ECONNREFUSED | Errno::ENOENT));
+    if armed & POLLS != 0 && slot.has(SlotFlags::CALLED) {
+        let name = called::of_slot(s.arena, number, slot);
+        let rung = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &name);
+        alive &= rung != Err(Errno::ECONNREFUSED);
     }
     if slot.has(SlotFlags::ASYNC) {
         crate::owner::readable(slot);

@@ -1,4 +1,4 @@
-//! listen(2) and accept(2): the queue is the kernel's, of the anchor that listens at a path in the network's directory.
+//! listen(2) and accept(2): the queue is the kernel's, of the anchor that listens under a name of the network's.
 
 use core::sync::atomic::Ordering::*;
 
@@ -7,7 +7,7 @@ use crate::abi::{Errno, Name, Result};
 use crate::kernel;
 use crate::names::table::claim_of;
 use crate::names::{ports, Kind, Names};
-use crate::network;
+use crate::network::called;
 use crate::options;
 use crate::options::inherit::inherit;
 use crate::shm::{SlotFlags, PLAIN};
@@ -36,15 +36,15 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
         let local = s.slot.local();
         ports::bind(&names, Kind::Tcp, s.number, s.slot, Name { port: 0, ..local })?;
     }
-    if s.slot.has(SlotFlags::NAMED | SlotFlags::PATH) || s.slot.has(SlotFlags::NAMED) {
+    if s.slot.has(SlotFlags::NAMED) {
         // The anchor was named for a connection that came to nothing: a socket can be named only once.
         drop(names);
         crate::anchor::replace(s)?;
     } else {
         drop(names);
     }
-    if !s.slot.has(SlotFlags::PATH) {
-        network::claim_path(s.fd, s.number, s.slot)?;
+    if !s.slot.has(SlotFlags::CALLED) {
+        called::call(s.arena, s.fd, s.number, s.slot)?;
     }
     kernel::listen(s.fd, backlog)?;
     s.slot.extra[deferred::EARLIEST].store(0, Relaxed);
@@ -117,7 +117,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
         }
         let (fd, name, length) = next(s, flags)?;
         stop::here(Point::Accepted);
-        let Some((number, conn)) = connect::conn_of_name(s, &name[..length]) else {
+        let Some((number, conn)) = called::conn_of(s.arena, &name[..length]) else {
             // Not one of this network's connectors: whoever it is gets a hang-up.
             let _ = kernel::close(fd);
             continue;

@@ -8,7 +8,6 @@ use crate::anchor;
 use crate::kernel;
 use crate::names::conflict::Claim;
 use crate::names::{timewait, Names};
-use crate::network;
 use crate::options;
 use crate::shm::{Arena, Direction, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
 use crate::socket::Sock;
@@ -71,7 +70,6 @@ pub fn wake_own(s: &Sock) {
 fn stop_listening(s: &Sock) -> Result<()> {
     s.slot.state.store(state::CLOSE, Release);
     let _ = kernel::shutdown(s.fd, libc::SHUT_RDWR);
-    network::drop_path(s.number, s.slot);
     anchor::replace(s)?;
     release_port(s);
     wake_own(s);
@@ -291,7 +289,6 @@ pub fn hung_up(s: &Sock) {
         let names = Names::lock(s.arena);
         if far.in_use() && far.conn() == Some((number, side)) {
             names.remove(slot - 1);
-            network::drop_path(slot - 1, far);
             far.set_conn(None);
             far.give(s.arena, slot - 1);
         }

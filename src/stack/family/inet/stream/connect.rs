@@ -8,7 +8,7 @@ use crate::family::ops::Outgoing;
 use crate::kernel;
 use crate::names::table::claim_of;
 use crate::names::{ports, Kind, Names};
-use crate::network;
+use crate::network::called;
 use crate::options;
 use crate::shm::{Conn, End, Slot, SlotFlags, PLAIN, SELF};
 use crate::signal::sleep;
@@ -180,31 +180,10 @@ fn prepare(s: &Sock) -> Result<()> {
     stop::here(Point::ConnOpened);
     conn.set_names(s.slot.local(), Name { flow: 0, ..s.slot.peer() });
     if !s.slot.has(SlotFlags::NAMED) {
-        kernel::bind(s.fd, &anchor_name(s, number, conn))?;
+        kernel::bind(s.fd, &called::of_conn(s.arena, number, conn))?;
         s.slot.set(SlotFlags::NAMED);
     }
     Ok(())
-}
-
-const NAME_LENGTH: usize = 2 + 1 + 8 + 8 + 8;
-
-fn anchor_name(s: &Sock, number: u32, conn: &Conn) -> [u8; NAME_LENGTH] {
-    let mut name = [0u8; NAME_LENGTH];
-    name[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
-    name[3..11].copy_from_slice(b"sockhop.");
-    name[11..19].copy_from_slice(&s.arena.header().id.load(Relaxed).to_ne_bytes());
-    name[19..23].copy_from_slice(&number.to_ne_bytes());
-    name[23..27].copy_from_slice(&conn.generation.load(Relaxed).to_ne_bytes());
-    name
-}
-
-/// The connection that a connector's anchor is called by.
-pub fn conn_of_name(s: &Sock, name: &[u8]) -> Option<(u32, &'static Conn)> {
-    let word = |at: usize| Some(u32::from_ne_bytes(name.get(at..at + 4)?.try_into().ok()?));
-    let number = word(19)?;
-    let conn = s.arena.conn(number)?;
-    let sound = name.len() == NAME_LENGTH && name == anchor_name(s, number, conn);
-    sound.then_some((number, conn))
 }
 
 /// What a connection is called in the notes of its listener's options (`options::inherit`).
@@ -231,11 +210,10 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
         established(s);
         return Ok(());
     }
-    let outcome = arriving(listener, || {
-        network::with_path(number, listener, |address| match sleeps {
-            false => kernel::connect(s.fd, address),
-            true => connect_anchor(s, address),
-        })
+    let address = called::of_slot(s.arena, number, listener);
+    let outcome = arriving(listener, || match sleeps {
+        false => kernel::connect(s.fd, &address),
+        true => connect_anchor(s, &address),
     });
     match outcome {
         Ok(()) => {
@@ -251,8 +229,8 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             }
             Ok(())
         }
-        // The path is there but nobody listens: its process died.
-        Err(Errno::ECONNREFUSED | Errno::ENOENT) => {
+        // Nobody is called so any more: its process died.
+        Err(Errno::ECONNREFUSED) => {
             refused(s, Errno::ECONNREFUSED);
             Err(Errno::ECONNREFUSED)
         }

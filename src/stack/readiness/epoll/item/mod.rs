@@ -99,14 +99,15 @@ impl Item {
 
     /// What to tell now, by the rules of level and edge. Changes nothing.
     fn tell(&self) -> (u32, (u64, u64)) {
-        let found = self.ready();
-        if found == 0 || self.events & libc::EPOLLET as u32 == 0 {
-            return (found, self.seen);
+        if self.events & libc::EPOLLET as u32 == 0 {
+            return (self.ready(), self.seen);
         }
+        // Before the look at what is ready: what comes in between is an edge of its own.
         let now = match self.target {
             Target::Nested => (arrivals(self.fd), 0),
             Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
         };
+        let found = self.ready();
         let edge = self.fresh
             || now.0 != self.seen.0
             || (now.1 != self.seen.1 && found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 != 0);
