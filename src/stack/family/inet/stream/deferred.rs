@@ -12,7 +12,7 @@ use super::{connect, state};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
-use crate::network;
+use crate::network::called;
 use crate::options;
 use crate::shm::{End, Slot};
 use crate::socket::Sock;
@@ -115,7 +115,7 @@ pub fn deliver(s: &Sock, end: &End) {
 fn queue(s: &Sock, end: &End) -> Result<()> {
     let listener = listener_of(s, end).ok_or(Errno::ECONNREFUSED)?;
     let number = end.conn.deferred_to.load(Acquire) - 1;
-    let connect = || network::with_path(number, listener, |to| kernel::connect(s.fd, to));
+    let connect = || kernel::connect(s.fd, &called::of_slot(s.arena, number, listener));
     let gone = connect::at_once(s, || connect::arriving(listener, connect));
     match gone {
         // Two saw that it was due.
