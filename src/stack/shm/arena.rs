@@ -18,7 +18,7 @@ use crate::kernel;
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"sockhop\0");
 /// Raised with every change of meaning that the sizes below do not show.
-const LAYOUT: u64 = 3;
+const LAYOUT: u64 = 4;
 
 /// Sockets that a network can have at a time.
 pub const SLOTS: u32 = 64 << 10;
