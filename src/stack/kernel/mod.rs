@@ -10,6 +10,7 @@ mod files;
 mod processes;
 mod sleep;
 mod sockets;
+mod ticks;
 
 pub use diag::*;
 pub use epoll::*;
@@ -17,6 +18,8 @@ pub use files::*;
 pub use processes::*;
 pub use sleep::*;
 pub use sockets::*;
+pub use ticks::*;
+
 pub use syscalls::Sysno;
 
 use crate::abi::{Errno, Result};

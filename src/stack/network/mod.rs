@@ -57,6 +57,7 @@ pub fn arena() -> Result<&'static Arena> {
             return Ok(arena);
         }
         let arena = open().inspect_err(complain)?;
+        kernel::watch_ticks();
         if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
             // Whoever was here was killed: their names and memory are taken over.
             sweep(&Names::lock(arena));

@@ -25,6 +25,7 @@ pub enum System {
     ListenMax,
     Ttl,
     TxRehash,
+    Reordering,
 }
 
 /// Where a setting stands: the file, which of its numbers, and what it is where there is no such file.
@@ -47,9 +48,10 @@ const SOURCES: &[Source] = &[
     (c"/proc/sys/net/core/somaxconn", 0, 4096),
     (c"/proc/sys/net/ipv4/ip_default_ttl", 0, 64),
     (c"/proc/sys/net/core/txrehash", 0, 1),
+    (c"/proc/sys/net/ipv4/tcp_reordering", 0, 3),
 ];
 
-const COUNT: usize = System::TxRehash as usize + 1;
+const COUNT: usize = System::Reordering as usize + 1;
 const _: () = assert!(SOURCES.len() == COUNT);
 
 /// A setting that was not read yet.

@@ -1,17 +1,19 @@
 //! TCP_INFO (tcp(7); linux/tcp.h, struct tcp_info): what is known of a connection that has no segments.
 //!
 //! Bytes are counted by the connection's own positions. What a peer's buffer holds is acknowledged, as on loopback;
-//! nothing is ever lost, reordered or sent again, so those counters are true zeroes. The fields that describe a
-//! congestion control, SYN options or a timer that does not exist are left 0.
+//! nothing is ever lost, reordered or sent again, so those counters are true zeroes. A write is a segment, or as many as
+//! it fills; there are no segments without data but the handshake's. The round trip is how long a write takes to be read.
+//! What describes a congestion control or a timer that does not exist is left 0.
 
 use core::sync::atomic::Ordering::*;
 
 use super::places::EXTRA_PACING;
 use super::special::{accept_queue, mtu, tcp_state};
+use super::system::{self, System};
 use super::tcp::agreed_segment;
 use crate::family::inet::state;
-use crate::kernel;
-use crate::shm::{Direction, End};
+use crate::family::inet::stream::unacknowledged;
+use crate::shm::End;
 use crate::socket::Sock;
 
 /// The length of struct tcp_info in Linux 6.18.
@@ -23,12 +25,18 @@ const RTO_MIN_US: u32 = 200_000;
 const INITIAL_WINDOW: u32 = 10;
 /// TCP_INFINITE_SSTHRESH.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
+/// TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE: what two Linux systems agree on.
+const TIMESTAMPS: u8 = 1;
+const SELECTIVE: u8 = 2;
+const SCALED: u8 = 4;
 /// TCP_MSS_DEFAULT.
 const DEFAULT_SEGMENT: u32 = 536;
 
 /// Where the fields begin.
 mod at {
     pub const STATE: usize = 0;
+    pub const OPTIONS: usize = 5;
+    pub const SCALES: usize = 6;
     pub const RTO: usize = 8;
     pub const SND_MSS: usize = 16;
     pub const RCV_MSS: usize = 20;
@@ -40,9 +48,11 @@ mod at {
     pub const PMTU: usize = 60;
     pub const RCV_SSTHRESH: usize = 64;
     pub const RTT: usize = 68;
+    pub const RTTVAR: usize = 72;
     pub const SND_SSTHRESH: usize = 76;
     pub const SND_CWND: usize = 80;
     pub const ADVMSS: usize = 84;
+    pub const REORDERING: usize = 88;
     pub const RCV_SPACE: usize = 96;
     pub const PACING_RATE: usize = 104;
     pub const MAX_PACING_RATE: usize = 112;
@@ -54,6 +64,7 @@ mod at {
     pub const MIN_RTT: usize = 148;
     pub const DATA_SEGS_IN: usize = 152;
     pub const DATA_SEGS_OUT: usize = 156;
+    pub const DELIVERY_RATE: usize = 160;
     pub const DELIVERED: usize = 192;
     pub const BYTES_SENT: usize = 200;
     pub const SND_WND: usize = 228;
@@ -72,20 +83,27 @@ impl Info {
     }
 }
 
-/// What a direction's reader may have seen.
+/// What went through a direction, in bytes and segments.
 struct Flow {
-    delivered: u64,
-    held_back: u64,
+    arrived: u64,
+    not_sent: u64,
     segments: u64,
-    last_ms: u64,
+    idle_ms: u64,
 }
 
-fn flow(way: &Direction, segment: u64) -> Flow {
-    let held_back = way.shared.corked.load(Acquire) as u64;
-    let delivered = way.written().saturating_sub(held_back);
-    // A write that is longer than a segment is several of them.
-    let segments = way.segments().max(delivered.div_ceil(segment));
-    Flow { delivered, held_back, segments, last_ms: way.probed_ms() }
+/// What `end` sent.
+fn flow(end: &End) -> Flow {
+    let way = end.tx();
+    let not_sent = unacknowledged(end);
+    let arrived = way.written().saturating_sub(not_sent);
+    let idle_ms = way.idle_ns().map_or(0, |ns| ns / 1_000_000);
+    Flow { arrived, not_sent, segments: way.segments(), idle_ms }
+}
+
+/// How far the window of a receive buffer of the largest size has to be scaled (RFC 7323, tcp_select_initial_window).
+fn window_scale() -> u8 {
+    let most = system::get(System::TcpReceiveBufferMax).max(system::get(System::ReceiveBufferMax)).max(1) as u32;
+    (most.ilog2() as i32 - 15).clamp(0, 14) as u8
 }
 
 /// The 280 bytes.
@@ -119,32 +137,39 @@ pub fn of(s: &Sock) -> [u8; LENGTH] {
 fn connected(info: &mut Info, s: &Sock, end: &End) {
     let segment = agreed_segment(s) as u64;
     let (tx, rx) = (end.tx(), end.rx());
-    let (sent, received) = (flow(tx, segment), flow(rx, segment));
+    let (sent, received) = (flow(end), flow(&end.opposite()));
+    let connector = (end.side == 0) as u64;
+    info.0[at::OPTIONS] = TIMESTAMPS | SELECTIVE | SCALED;
+    info.0[at::SCALES] = window_scale() * 0x11;
     info.put(at::RTO, RTO_MIN_US as u64);
     info.put(at::SND_MSS, segment);
     info.put(at::RCV_MSS, segment);
     info.put(at::ADVMSS, segment);
+    info.put(at::REORDERING, system::get(System::Reordering) as u64);
     // The window is the only thing that holds a sender up.
-    info.put(at::SND_CWND, (tx.shared.capacity.load(Relaxed) / segment).max(1));
+    info.put(at::SND_CWND, (tx.shared.capacity.load(Relaxed) / segment).max(INITIAL_WINDOW as u64));
     info.put(at::RCV_SSTHRESH, rx.shared.capacity.load(Relaxed));
     info.put(at::RCV_SPACE, rx.shared.capacity.load(Relaxed));
     info.put(at::SND_WND, tx.room());
     info.put(at::RCV_WND, rx.room());
-    let rtt_us = tx.shared.rtt_ns.load(Relaxed) / 1000;
-    info.put(at::RTT, rtt_us);
-    info.put(at::MIN_RTT, rtt_us);
-    let since = |ms: u64| if ms == 0 { 0 } else { (kernel::now_ns() / 1_000_000).saturating_sub(ms) };
-    info.put(at::LAST_DATA_SENT, since(sent.last_ms));
-    info.put(at::LAST_ACK_RECV, since(sent.last_ms));
-    info.put(at::LAST_DATA_RECV, since(received.last_ms));
-    info.put_wide(at::BYTES_SENT, sent.delivered);
-    info.put_wide(at::BYTES_ACKED, sent.delivered);
-    info.put_wide(at::BYTES_RECEIVED, received.delivered);
-    info.put(at::NOTSENT_BYTES, sent.held_back);
-    info.put(at::DELIVERED, sent.segments);
+    for (at, ns) in [at::RTT, at::RTTVAR, at::MIN_RTT].into_iter().zip(tx.round_trip_ns()) {
+        info.put(at, (ns as u64).div_ceil(1000));
+    }
+    info.put_wide(at::DELIVERY_RATE, tx.rate());
+    info.put(at::LAST_DATA_SENT, sent.idle_ms);
+    info.put(at::LAST_DATA_RECV, received.idle_ms);
+    // What the far end reads of ours, and each of its segments, acknowledges.
+    let acknowledged = [sent.idle_ms, received.idle_ms].into_iter().filter(|ms| *ms != 0).min();
+    info.put(at::LAST_ACK_RECV, acknowledged.unwrap_or(0));
+    info.put_wide(at::BYTES_SENT, sent.arrived);
+    // A connector's SYN and the end of the stream have numbers of their own.
+    info.put_wide(at::BYTES_ACKED, sent.arrived + connector + tx.sent.fin.load(Relaxed) as u64);
+    info.put_wide(at::BYTES_RECEIVED, received.arrived + rx.sent.fin.load(Relaxed) as u64);
+    info.put(at::NOTSENT_BYTES, sent.not_sent);
+    info.put(at::DELIVERED, sent.segments + 1);
     info.put(at::DATA_SEGS_OUT, sent.segments);
     info.put(at::DATA_SEGS_IN, received.segments);
-    // Each end sends a SYN besides its data.
-    info.put(at::SEGS_OUT, sent.segments + 1);
-    info.put(at::SEGS_IN, received.segments + 1);
+    // The handshake: the connector sends a SYN and an ACK; the answer between them is nobody's yet.
+    info.put(at::SEGS_OUT, sent.segments + 2 * connector);
+    info.put(at::SEGS_IN, received.segments + 2 - connector);
 }

@@ -6,6 +6,7 @@ use super::arena::Arena;
 use super::chunk::{Chunk, NO_CHUNK};
 use super::lock::ShmLock;
 use crate::abi::{Name, NAME_WORDS};
+use crate::kernel;
 
 /// One direction of a connection. Fields are grouped into cache lines by who writes them and who looks at them: what the
 /// far side polls stands alone, so that this side's lock and notes never wait for a line that is being polled (figures:
@@ -32,6 +33,8 @@ pub struct Sent {
     /// A position whose way is being timed, and when it was written; 0 when none is. See [`Direction::probe`].
     probe: AtomicU64,
     probe_ns: AtomicU64,
+    /// How many bytes were on their way when it was written.
+    probe_bytes: AtomicU64,
     /// Position + 1 of a byte that reading passes over: an urgent one that the next took the place of while the reader stood
     /// before it. 0 for none.
     pub pass_over: AtomicU64,
@@ -51,8 +54,10 @@ pub(super) struct Producer {
     pub chunk: AtomicU32,
     pub base: AtomicU64,
     pub head_seen: AtomicU64,
-    /// Writes, for TCP_INFO and to choose which are timed.
+    /// Segments, for TCP_INFO and to choose which are timed.
     pub segments: AtomicU64,
+    /// When the last one was written, by the processor's counter.
+    pub stamp: AtomicU64,
 }
 
 /// The consumer's own notes.
@@ -64,6 +69,10 @@ pub(super) struct Consumer {
     pub tail_seen: AtomicU64,
     /// Waits in a row without a write of this end in between.
     pub waits: AtomicU32,
+    /// The shortest time that a timed write took to be read, in nanoseconds; 0 before the first.
+    pub least_rtt_ns: AtomicU32,
+    /// Bytes per second, as the last timed write was read.
+    pub rate: AtomicU64,
 }
 
 /// What both sides look at and rarely change.
@@ -89,8 +98,9 @@ pub struct Shared {
     full: AtomicU32,
     /// The receiver was told of the end of the stream.
     pub fin_read: AtomicU32,
-    /// How long a timed write took to be read, in nanoseconds.
-    pub rtt_ns: AtomicU64,
+    /// How long a timed write takes to be read, and how much that varies (RFC 6298), in nanoseconds.
+    rtt_ns: AtomicU32,
+    rtt_var_ns: AtomicU32,
 }
 
 /// In [`EndState::closed`]: the last descriptor of the end was closed.
@@ -117,8 +127,10 @@ pub struct EndState {
     _pad: [AtomicU32; 8],
 }
 
-/// One write in this many is timed.
+/// One segment in this many is timed.
 const TIMED: u64 = 1024;
+/// What a segment on loopback carries, in bytes.
+const SEGMENT: u64 = 32741;
 
 /// In [`Conn::mode`]: bytes go through the anchors instead of rings.
 pub const PLAIN: u32 = 1;
@@ -278,23 +290,38 @@ impl Direction {
         }
     }
 
-    /// Writes so far.
+    /// Segments so far: a write is one, or as many as its bytes fill.
     pub fn segments(&self) -> u64 {
         self.producer.segments.load(Relaxed)
     }
 
-    /// When the last timed write was, in milliseconds of the monotonic clock.
-    pub fn probed_ms(&self) -> u64 {
-        self.sent.probe_ns.load(Relaxed) / 1_000_000
+    /// How long ago the last write was, in nanoseconds; none before the first.
+    pub fn idle_ns(&self) -> Option<u64> {
+        let stamp = self.producer.stamp.load(Relaxed);
+        (stamp != 0).then(|| kernel::since_ns(stamp))
     }
 
-    /// Times one write in many: the clock costs more than a small write.
+    /// How long a write takes to be read, how much that varies, and the shortest it took, in nanoseconds.
+    pub fn round_trip_ns(&self) -> [u32; 3] {
+        [&self.shared.rtt_ns, &self.shared.rtt_var_ns, &self.consumer.least_rtt_ns].map(|w| w.load(Relaxed))
+    }
+
+    /// Bytes per second, as the last timed write was read; 0 before the first.
+    pub fn rate(&self) -> u64 {
+        self.consumer.rate.load(Relaxed)
+    }
+
+    /// Counts a write of `done` bytes up to `tail` and times one in many: the clock costs more than a small write.
     #[inline]
-    pub(super) fn probe(&self, tail: u64) {
-        let count = self.producer.segments.load(Relaxed).wrapping_add(1);
+    pub(super) fn probe(&self, tail: u64, done: u64) {
+        let before = self.producer.segments.load(Relaxed);
+        let count = before.wrapping_add(if done > SEGMENT { done.div_ceil(SEGMENT) } else { 1 });
         self.producer.segments.store(count, Relaxed);
-        if count % TIMED == 1 {
-            self.sent.probe_ns.store(crate::kernel::now_ns(), Relaxed);
+        self.producer.stamp.store(kernel::ticks(), Relaxed);
+        if before == 0 || (before ^ count) / TIMED != 0 {
+            let on_the_way = tail.saturating_sub(self.producer.head_seen.load(Relaxed));
+            self.sent.probe_bytes.store(on_the_way, Relaxed);
+            self.sent.probe_ns.store(kernel::now_ns(), Relaxed);
             self.sent.probe.store(tail, Relaxed);
         }
     }
@@ -304,9 +331,27 @@ impl Direction {
     pub(super) fn probed(&self, head: u64) {
         let probe = self.sent.probe.load(Relaxed);
         if probe != 0 && head >= probe {
-            let took = crate::kernel::now_ns().saturating_sub(self.sent.probe_ns.load(Relaxed));
-            self.shared.rtt_ns.store(took, Relaxed);
+            let took = kernel::now_ns().saturating_sub(self.sent.probe_ns.load(Relaxed)).max(1);
+            let rate = self.sent.probe_bytes.load(Relaxed) as u128 * 1_000_000_000 / took as u128;
+            self.consumer.rate.store(rate as u64, Relaxed);
+            self.measured(took);
             self.sent.probe.store(0, Relaxed);
+        }
+    }
+
+    /// One more measurement of the round trip (RFC 6298, 2.2 and 2.3).
+    pub fn measured(&self, took_ns: u64) {
+        let took = took_ns.min(u32::MAX as u64) as u32;
+        let (rtt, var) = (self.shared.rtt_ns.load(Relaxed), self.shared.rtt_var_ns.load(Relaxed));
+        let (rtt, var) = match rtt {
+            0 => (took, took / 2),
+            old => (old - old / 8 + took / 8, var - var / 4 + old.abs_diff(took) / 4),
+        };
+        self.shared.rtt_ns.store(rtt.max(1), Relaxed);
+        self.shared.rtt_var_ns.store(var, Relaxed);
+        let least = self.consumer.least_rtt_ns.load(Relaxed);
+        if least == 0 || took < least {
+            self.consumer.least_rtt_ns.store(took.max(1), Relaxed);
         }
     }
 
@@ -322,12 +367,14 @@ impl Direction {
 
     /// Counts bytes that went through the anchors instead of the ring, so that both ways share their arithmetic.
     pub fn count_written(&self, n: usize) {
-        self.sent.tail.fetch_add(n as u64, AcqRel);
+        let tail = self.sent.tail.fetch_add(n as u64, AcqRel) + n as u64;
+        self.probe(tail, n as u64);
     }
 
     /// Counts bytes that were read from the anchor.
     pub fn count_read(&self, n: usize) {
-        self.taken.head.fetch_add(n as u64, AcqRel);
+        let head = self.taken.head.fetch_add(n as u64, AcqRel) + n as u64;
+        self.probed(head);
     }
 
     fn start(&self, chunk: u32) {
@@ -339,15 +386,17 @@ impl Direction {
             &shared.urgent,
             &shared.corked_ms,
             &shared.capacity,
-            &shared.rtt_ns,
             &sent.probe,
             &sent.probe_ns,
+            &sent.probe_bytes,
             &sent.pass_over,
         ];
-        for wide in positions.into_iter().chain(wides).chain([&producer.segments]) {
+        for wide in positions.into_iter().chain(wides).chain([&producer.segments, &producer.stamp, &consumer.rate]) {
             wide.store(0, Relaxed);
         }
-        consumer.waits.store(0, Relaxed);
+        for word in [&consumer.waits, &consumer.least_rtt_ns, &shared.rtt_ns, &shared.rtt_var_ns] {
+            word.store(0, Relaxed);
+        }
         let words = [&sent.fin, &shared.reader_armed, &shared.writer_armed, &shared.urgent_taken, &shared.corked];
         for word in words.into_iter().chain([&shared.full, &shared.fin_read, &shared.reader_async]) {
             word.store(0, Relaxed);

@@ -142,7 +142,7 @@ impl Direction {
             }
         }
         if done > 0 {
-            self.probe(tail);
+            self.probe(tail, done as u64);
         }
         Ok(done)
     }

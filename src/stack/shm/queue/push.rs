@@ -7,6 +7,7 @@ use super::{
     charge, fetch_line, next_in, pack, units_in, units_of, units_of_class, Packed, Queue, Span, CLAIMED, DONE, END,
     FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
 };
+use crate::kernel::ticks;
 use crate::shm::chunk::NO_CHUNK;
 use crate::shm::lock::tid;
 
@@ -15,16 +16,6 @@ const AHEAD: u32 = 16;
 
 /// How often the head of a full queue is looked at, in ticks of the processor's counter: well below a microsecond.
 const LOOK_EVERY: u64 = 4000;
-
-/// The processor's counter, where reading it is cheap; else a number that is far from any before.
-#[inline]
-fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 has it.
-    return unsafe { core::arch::x86_64::_rdtsc() };
-    #[cfg(not(target_arch = "x86_64"))]
-    return u64::MAX / 2;
-}
 
 /// How a push ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -211,6 +211,7 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
         return Ok(());
     }
     let address = called::of_slot(s.arena, number, listener);
+    let begun = kernel::now_ns();
     let outcome = arriving(listener, || match sleeps {
         false => kernel::connect(s.fd, &address),
         true => connect_anchor(s, &address),
@@ -218,6 +219,11 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
     match outcome {
         Ok(()) => {
             stop::here(Point::Connected);
+            if let Some(end) = s.end() {
+                // The handshake is the first round trip, for both ends.
+                let took = kernel::now_ns() - begun;
+                [end.tx(), end.rx()].into_iter().for_each(|way| way.measured(took));
+            }
             established(s);
             Ok(())
         }

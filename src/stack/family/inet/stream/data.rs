@@ -366,7 +366,7 @@ pub fn set_capacity(s: &Sock, end: &End) {
 
 /// Bytes that the far end's system has not taken over yet: what a cork holds back, and what is beyond its receive
 /// buffer, which is half of what the direction may hold.
-fn unacknowledged(end: &End) -> u64 {
+pub fn unacknowledged(end: &End) -> u64 {
     let tx = end.tx();
     let beyond = tx.buffered().saturating_sub(tx.shared.capacity.load(Relaxed) / 2);
     beyond.max(tx.shared.corked.load(Acquire) as u64)

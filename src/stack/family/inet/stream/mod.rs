@@ -23,6 +23,7 @@ use crate::socket::Sock;
 use crate::wait::{Deadline, Interest};
 
 pub use close::bury;
+pub use data::unacknowledged;
 
 /// The ops of SOCK_STREAM / IPPROTO_TCP.
 pub static OPS: Stream = Stream;
