@@ -163,6 +163,21 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
     s.ops().shutdown(s, how)
 }
 
+/// How often in a row a socket seemed ready and nothing could be moved. A few times others were quicker; a peer that
+/// spoils the shared words can have it seem so for ever, and then it is looked at by the clock.
+struct Vain(u32);
+
+impl Vain {
+    fn again(&mut self, s: &Sock, until: wait::Deadline) -> Result<()> {
+        const OFTEN: u32 = 1000;
+        self.0 += 1;
+        if self.0 < OFTEN {
+            return Ok(());
+        }
+        wait::more(s, until)
+    }
+}
+
 /// Everything that sends ends here.
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
@@ -170,10 +185,12 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let (mut s, mut kept) = (*s, None);
     let mut total = 0;
     let mut deadline = None;
+    let mut vain = Vain(0);
     loop {
         let error = match ops.send(&s, m) {
             Ok(n) => {
                 total += n;
+                vain = Vain(0);
                 if m.data.left() == 0 {
                     return Ok(total);
                 }
@@ -181,7 +198,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
             }
             Err(Errno::EAGAIN) if !nonblocking => {
                 let until = *deadline.get_or_insert_with(|| wait::deadline(options::send_timeout(s.slot)));
-                match ops.wait(&s, Interest::Write, until) {
+                match ops.wait(&s, Interest::Write, until).and_then(|()| vain.again(&s, until)) {
                     Ok(()) => continue,
                     Err(Errno::MOVED) => {
                         s = kept.insert(Kept::take(&s)).sock;
@@ -225,12 +242,16 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let peek = m.flags & libc::MSG_PEEK != 0;
     let mut total = 0;
     let mut deadline = None;
+    let mut vain = Vain(0);
     loop {
         let (n, error) = match ops.receive(&s, m) {
             Ok(n) => (n, None),
             Err(e) => (0, Some(e)),
         };
         total = if peek && error.is_none() { n } else { total + n };
+        if n > 0 {
+            vain = Vain(0);
+        }
         match error {
             None if n == 0 || ops.enough(&s, m.flags, total, wanted) => return Ok(total),
             None | Some(Errno::EAGAIN) if nonblocking => {
@@ -254,7 +275,7 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
             m.data = start;
             continue;
         }
-        match ops.wait(&s, Interest::Read, until) {
+        match ops.wait(&s, Interest::Read, until).and_then(|()| vain.again(&s, until)) {
             Ok(()) => {}
             Err(Errno::MOVED) => s = kept.insert(Kept::take(&s)).sock,
             Err(_) if total > 0 => return Ok(total),
@@ -438,7 +459,7 @@ pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserP
     };
     let error = s.ops().take_error(s);
     if error != 0 {
-        return Err(Errno::from_raw(error));
+        return Err(Errno::from_shared(error));
     }
     let mut flags = flags;
     let mut done = 0;

@@ -18,6 +18,8 @@ pub struct Config {
     pub spin_ns: Option<u64>,
     /// SOCKHOP_IO_URING: leave io_uring to the program.
     pub io_uring: bool,
+    /// SOCKHOP_MEMORY: the network gets no more memory from this process once it has so many bytes.
+    pub memory: u64,
     /// SOCKHOP_KEEP_ENV=0: let a program that builds its own environment leave Sockhop.
     pub keep_env: bool,
 }
@@ -49,8 +51,21 @@ fn read() -> Config {
         plain: var(c"SOCKHOP_TRANSPORT").as_deref() == Some("plain"),
         spin_ns: var(c"SOCKHOP_SPIN_US").and_then(|v| v.parse::<u64>().ok()).map(|us| us.min(1_000_000) * 1000),
         io_uring: flag(c"SOCKHOP_IO_URING", false),
+        memory: var(c"SOCKHOP_MEMORY").and_then(|v| memory(&v)).unwrap_or(u64::MAX),
         keep_env: flag(c"SOCKHOP_KEEP_ENV", true),
     }
+}
+
+/// A number of bytes, with K, M or G for as many KiB, MiB or GiB. None for anything else.
+pub fn memory(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.as_bytes().last()? {
+        b'K' => (&text[..text.len() - 1], 1 << 10),
+        b'M' => (&text[..text.len() - 1], 1 << 20),
+        b'G' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse::<u64>().ok().filter(|_| plain)?.checked_mul(unit)
 }
 
 /// Where networks are: the same rule for the library and the command.
@@ -76,6 +91,15 @@ mod tests {
         assert_eq!(base(some("/a"), some("/run/user/1"), 1), "/a");
         assert_eq!(base(some(""), some("/run/user/1"), 1), "/run/user/1/sockhop");
         assert_eq!(base(None, None, 7), "/dev/shm/sockhop-7");
+    }
+
+    #[test]
+    fn an_amount_of_memory_has_a_unit_or_none() {
+        assert_eq!([memory("4096"), memory("1K"), memory("64M")], [Some(4096), Some(1024), Some(64 << 20)]);
+        assert_eq!(memory("2G"), Some(2 << 30));
+        for bad in ["", "M", "+1", "1 M", "1m", "1.5G", "99999999999999999999", "99999999999G"] {
+            assert_eq!(memory(bad), None, "{bad}");
+        }
     }
 
     #[test]

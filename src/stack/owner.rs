@@ -93,7 +93,8 @@ pub fn readable(slot: &Slot) {
 /// Sends a signal to a socket's owner, if it has one.
 fn send(slot: &Slot, signal: i32) {
     let owner = slot.owner.load(Acquire);
-    if owner == 0 {
+    // To kill(2), -1 is everybody, which no owner is (F_SETOWN takes it for the group of process 1).
+    if matches!(owner, 0 | -1) {
         return;
     }
     let number = if slot.owner_kind.load(Relaxed) == THREAD { kernel::Sysno::tkill } else { kernel::Sysno::kill };

@@ -16,6 +16,9 @@ struct Setting {
     check: fn(&str) -> Result<(), String>,
 }
 
+/// With less a network has no room for a few sockets.
+const MEMORY_AT_LEAST: u64 = 1 << 20;
+
 /// Adding a setting is adding a row.
 const SETTINGS: &[Setting] = &[
     Setting { name: "SOCKHOP_DIR", help: "directory that holds the networks", check: not_empty },
@@ -23,6 +26,11 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "SOCKHOP_ISOLATED", help: "0|1: no way out of the network", check: switch },
     Setting { name: "SOCKHOP_TRANSPORT", help: "ring|plain: how bytes are carried", check: transport },
     Setting { name: "SOCKHOP_SPIN_US", help: "0..1000000: microseconds to spin before sleeping", check: spin_us },
+    Setting {
+        name: "SOCKHOP_MEMORY",
+        help: "such as 512M: how much memory the network may take; no limit by default",
+        check: memory,
+    },
     Setting {
         name: "SOCKHOP_KEEP_ENV",
         help: "0|1: stay in the network when a program clears its variables",
@@ -100,6 +108,13 @@ fn spin_us(value: &str) -> Result<(), String> {
     }
 }
 
+fn memory(value: &str) -> Result<(), String> {
+    match sockhop::config::memory(value) {
+        Some(MEMORY_AT_LEAST..) => Ok(()),
+        _ => Err(format!("must be a number of bytes from 1M on, such as 512M or 2G, not {value:?}")),
+    }
+}
+
 fn log(value: &str) -> Result<(), String> {
     env_filter::Builder::new().try_parse(value).map(|_| ()).map_err(|error| error.to_string())
 }
@@ -125,6 +140,7 @@ mod tests {
         for (name, value) in [
             ("SOCKHOP_SPIN_US", "0"),
             ("SOCKHOP_SPIN_US", "1000000"),
+            ("SOCKHOP_MEMORY", "64M"),
             ("SOCKHOP_TRANSPORT", "ring"),
             ("SOCKHOP_TRANSPORT", "plain"),
             ("SOCKHOP_LOG", "debug"),
@@ -151,6 +167,8 @@ mod tests {
             ("SOCKHOP_SPIN_US", "1000001"),
             ("SOCKHOP_SPIN_US", "99999999999"),
             ("SOCKHOP_SPIN_US", "10us"),
+            ("SOCKHOP_MEMORY", "lots"),
+            ("SOCKHOP_MEMORY", "1000"),
             ("SOCKHOP_TRANSPORT", "Ring"),
             ("SOCKHOP_LOG", "sockhop=loud"),
             ("SOCKHOP_LOG_FILE", ""),

@@ -69,6 +69,7 @@ numbers!(
     EPROTONOSUPPORT,
     EPROTOTYPE,
     ERANGE,
+    EROFS,
     ESHUTDOWN,
     ESOCKTNOSUPPORT,
     ESPIPE,
@@ -88,6 +89,17 @@ impl Errno {
     /// The errno of a raw number, as a system call or a shared word gives it; 0 and nonsense become EIO.
     pub fn from_raw(raw: i32) -> Errno {
         if (1..4096).contains(&raw) {
+            Errno(raw)
+        } else {
+            Errno::EIO
+        }
+    }
+
+    /// The errno of a word that other processes write to: what only the library itself means by a number is not taken from
+    /// them.
+    pub fn from_shared(raw: i32) -> Errno {
+        const LAST: i32 = libc::EHWPOISON;
+        if (1..=LAST).contains(&raw) && raw != libc::EINTR && raw != libc::EAGAIN {
             Errno(raw)
         } else {
             Errno::EIO

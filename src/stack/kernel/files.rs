@@ -217,6 +217,26 @@ pub fn punch(fd: i32, offset: u64, length: u64) -> Result<()> {
     unsafe { sys!(fallocate, fd, mode, offset, length) }.map(drop)
 }
 
+/// RLIMIT_FSIZE: the soft limit and the hard one.
+pub fn file_size_limit() -> [u64; 2] {
+    let mut limit = [u64::MAX; 2];
+    // SAFETY: the array is a struct rlimit64.
+    let _ = unsafe { sys!(prlimit64, 0, libc::RLIMIT_FSIZE, 0, limit.as_mut_ptr()) };
+    limit
+}
+
+/// Sets RLIMIT_FSIZE.
+pub fn set_file_size_limit(limit: [u64; 2]) -> Result<()> {
+    // SAFETY: the array is a struct rlimit64.
+    unsafe { sys!(prlimit64, 0, libc::RLIMIT_FSIZE, limit.as_ptr(), 0) }.map(drop)
+}
+
+/// flock(2), exclusive, without waiting. True when the lock is held; it goes with the descriptor.
+pub fn try_flock(fd: i32) -> bool {
+    // SAFETY: no pointers.
+    unsafe { sys!(flock, fd, libc::LOCK_EX | libc::LOCK_NB) }.is_ok()
+}
+
 /// link(2).
 pub fn link(from: &CStr, to: &CStr) -> Result<()> {
     // SAFETY: both are C strings.
@@ -377,6 +397,16 @@ pub fn map_private(length: usize) -> Result<*mut u8> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: the kernel chooses the place; nothing of ours is replaced.
     unsafe { sys!(mmap, 0, length, libc::PROT_READ | libc::PROT_WRITE, flags, -1isize, 0) }.map(|p| p as *mut u8)
+}
+
+/// Maps private zeroed memory in the place of what is mapped there.
+///
+/// # Safety
+/// What is there may be replaced by zeros at any time.
+pub unsafe fn map_zeros_at(at: *mut u8, length: usize) -> Result<()> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    // SAFETY: the caller's promise.
+    unsafe { sys!(mmap, at, length, libc::PROT_READ | libc::PROT_WRITE, flags, -1isize, 0) }.map(drop)
 }
 
 /// Has the kernel zero this page in every child of fork(2), but not of vfork(2), which shares our memory.

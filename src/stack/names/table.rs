@@ -7,9 +7,6 @@ use crate::options;
 use crate::shm::{Arena, Locked, Slot, SlotFlags, BUCKETS};
 use crate::stop::{self, Point};
 
-/// A chain is never followed further than this, whatever a peer wrote into it.
-const LONGEST_CHAIN: usize = 1 << 17;
-
 /// Which table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -92,13 +89,22 @@ impl Names {
     pub fn holders(&self, kind: Kind, port: u16) -> impl Iterator<Item = (u32, &'static Slot)> {
         let arena = self.arena;
         let mut at = self.head((kind as u32) << 16 | bucket(port)).load(Acquire);
+        // A chain that a peer spoilt may be a circle. Whatever is compared with an entry of it that stands still, and moved
+        // on at each power of two, is met again within three turns (Brent).
+        let (mut seen, mut step, mut mark) = (0u32, 0u32, 1u32);
         core::iter::from_fn(move || {
             let number = at.checked_sub(1)?;
             let slot = arena.slot(number)?;
+            if at == seen {
+                return None;
+            }
+            step += 1;
+            if step == mark {
+                (seen, mark) = (at, mark.saturating_mul(2));
+            }
             at = slot.next_bound.load(Relaxed);
             Some((number, slot))
         })
-        .take(LONGEST_CHAIN)
         .filter(move |(_, slot)| slot.in_use() && slot.local().port == port)
     }
 
@@ -135,5 +141,31 @@ pub fn claim_of(slot: &Slot) -> Claim {
             && slot.state.load(Relaxed) == crate::family::inet::state::LISTEN,
         time_wait: false,
         uid: slot.uid.load(Relaxed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::Name;
+
+    #[test]
+    fn a_chain_that_is_a_circle_has_an_end() {
+        let path = format!("/dev/shm/sockhop-test-{}-{}", crate::kernel::pid(), crate::kernel::random_u64());
+        let path = std::ffi::CString::new(path).unwrap();
+        let arena = Arena::open(&path).unwrap();
+        crate::kernel::unlink(&path).unwrap();
+        let names = Names::lock(arena);
+        let numbers: Vec<u32> = (0..7).map(|i| Slot::take(arena, i + 1, 2, 1, 6).unwrap()).collect();
+        for number in &numbers {
+            arena.slot(*number).unwrap().set_local(Name::new("127.0.0.1".parse().unwrap(), 80));
+            names.insert(*number, Kind::Tcp);
+        }
+        assert_eq!(names.holders(Kind::Tcp, 80).count(), 7);
+        for back in &numbers {
+            arena.slot(numbers[0]).unwrap().next_bound.store(back + 1, Relaxed);
+            let met = names.holders(Kind::Tcp, 80).take(1000).count();
+            assert!((7..30).contains(&met), "{back}: {met}");
+        }
     }
 }

@@ -46,7 +46,8 @@ pub fn after_fork() {
 
 /// The arena, opened and made as needed.
 ///
-/// Errors: EACCES, EPERM and so on when the directory cannot be used; ENOBUFS when there is no room.
+/// Errors: EACCES when the directory may not be used; ENOBUFS when there is no room, or the directory is of no use; EMFILE,
+/// ENFILE and ENOMEM as everywhere.
 pub fn arena() -> Result<&'static Arena> {
     if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
         return Ok(arena);
@@ -56,8 +57,9 @@ pub fn arena() -> Result<&'static Arena> {
         if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
             return Ok(arena);
         }
-        let arena = open().inspect_err(complain)?;
+        let arena = open().inspect_err(complain).map_err(as_of_a_socket)?;
         kernel::watch_ticks();
+        signal::arm_faults();
         if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
             // Whoever was here was killed: their names and memory are taken over.
             sweep(&Names::lock(arena));
@@ -105,19 +107,59 @@ pub fn arena_path(directory: &CStr) -> Result<CString> {
 }
 
 fn open() -> Result<&'static Arena> {
-    let base = CString::new(config::get().base.as_str()).map_err(|_| Errno::EINVAL)?;
     let directory = directory()?;
+    make_directory(directory)?;
+    let status = kernel::status_of(directory)?;
+    if !status.is_directory() || status.uid != kernel::euid() || status.mode & 0o077 != 0 {
+        return Err(Errno::EPERM);
+    }
+    let path = arena_path(directory)?;
+    match Arena::open(&path) {
+        Err(Errno::EPROTO) => {
+            remove_spoilt(directory, &path)?;
+            Arena::open(&path)
+        }
+        other => other,
+    }
+}
+
+fn make_directory(directory: &CStr) -> Result<()> {
+    let base = CString::new(config::get().base.as_str()).map_err(|_| Errno::EINVAL)?;
     for dir in [base.as_c_str(), directory] {
         match kernel::mkdir(dir, 0o700) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(e) => return Err(e),
         }
     }
-    let status = kernel::status_of(directory)?;
-    if !status.is_directory() || status.uid != kernel::euid() || status.mode & 0o077 != 0 {
-        return Err(Errno::EPERM);
+    Ok(())
+}
+
+/// A file that is no arena, although it is called as ours: somebody wrote to it or cut it short. It goes, so that the next
+/// network can be. One after the other: who comes second finds a sound one.
+fn remove_spoilt(directory: &CStr, path: &CStr) -> Result<()> {
+    let fd = kernel::open(directory, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)?;
+    // Whoever holds the lock for long has no business to.
+    for _ in 0..100 {
+        if kernel::try_flock(fd) {
+            break;
+        }
+        let _ = kernel::ppoll(&mut [], Some(1_000_000), None);
     }
-    Arena::open(&arena_path(directory)?)
+    let outcome = match Arena::open_existing(path) {
+        Err(Errno::EPROTO) => kernel::unlink(path),
+        _ => Ok(()),
+    };
+    let _ = kernel::close(fd);
+    outcome
+}
+
+/// What a call on a socket says where the network's directory failed it: errors of files mean nothing to its caller.
+fn as_of_a_socket(error: Errno) -> Errno {
+    match error {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EADDRINUSE | Errno::EINVAL => error,
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => Errno::EACCES,
+        _ => Errno::ENOBUFS,
+    }
 }
 
 /// Removes the arena's file and the directory's remains if no socket of the network is left: the last one to leave

@@ -14,6 +14,7 @@ use super::lock::ShmLock;
 use super::pool::Pool;
 use super::slot::Slot;
 use crate::abi::{Errno, Result};
+use crate::config;
 use crate::kernel;
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"sockhop\0");
@@ -71,6 +72,8 @@ pub struct Header {
     /// How often anything changed among the UDP names of each bucket: senders remember who got their last datagram.
     name_changes: [AtomicU32; BUCKETS],
     order: AtomicU64,
+    /// Bytes that have pages, apart from this header's own.
+    backed: AtomicU64,
     /// Names in TIME_WAIT; see `names::timewait`.
     pub time_wait: [[AtomicU64; 4]; 1024],
     /// Where the next entry of `time_wait` goes.
@@ -101,6 +104,8 @@ impl Header {
 pub struct Arena {
     base: *mut u8,
     path: std::ffi::CString,
+    /// The file's inode number.
+    inode: u64,
 }
 
 // SAFETY: all that is reached through `base` is atomics, or bytes that the ring's cursors hand to one side at a time.
@@ -111,7 +116,8 @@ unsafe impl Sync for Arena {}
 impl Arena {
     /// Opens the arena file `path`, making it when there is none.
     ///
-    /// Errors: those of open(2) and mmap(2); EPERM when the file is another user's; ENOBUFS when there is no room.
+    /// Errors: those of open(2) and mmap(2); EPERM when the file is another user's; EPROTO when it is spoilt; ENOBUFS when
+    /// there is no room.
     pub fn open(path: &CStr) -> Result<&'static Arena> {
         for _ in 0..16 {
             match kernel::open(path, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
@@ -130,20 +136,21 @@ impl Arena {
 
     fn adopt(path: &CStr, fd: i32) -> Result<&'static Arena> {
         let status = kernel::status(fd)?;
-        let sound = status.uid == kernel::euid() && status.size == FILE_LENGTH as u64;
-        if !sound {
+        let ours = status.uid == kernel::euid();
+        if !ours || status.size != FILE_LENGTH as u64 {
             let _ = kernel::close(fd);
-            return Err(Errno::EPERM);
+            return Err(if ours { Errno::EPROTO } else { Errno::EPERM });
         }
         let mapped = kernel::map_shared(fd, FILE_LENGTH);
         let _ = kernel::close(fd);
-        let arena = Arena { base: mapped?, path: path.to_owned() };
+        let arena = Arena { base: mapped?, path: path.to_owned(), inode: status.inode };
         let header = arena.header_ref();
         if header.magic.load(Acquire) != MAGIC || header.layout.load(Acquire) != layout_id() {
             // SAFETY: nobody has a reference into this mapping yet.
             unsafe { kernel::unmap(arena.base, FILE_LENGTH) };
             return Err(Errno::EPROTO);
         }
+        super::mend::remember(arena.base);
         Ok(Box::leak(Box::new(arena)))
     }
 
@@ -163,7 +170,7 @@ impl Arena {
     }
 
     fn fill(fd: i32) -> Result<()> {
-        kernel::truncate(fd, FILE_LENGTH as u64)?;
+        set_length(fd)?;
         kernel::allocate(fd, 0, (size_of::<Header>() as u64 + 4095) & !4095).map_err(|_| Errno::ENOBUFS)?;
         let base = kernel::map_shared(fd, 4096)?;
         // SAFETY: the page was just made and is aligned for a Header's first words; nobody else sees it.
@@ -256,37 +263,72 @@ impl Arena {
         self.header().conns.give(number, link);
     }
 
-    /// Puts pages behind a range of the file; false when there are none to be had.
+    /// Puts pages behind a range of the file; false when there are none to be had, or when the network has as much memory
+    /// as the user allows it (SOCKHOP_MEMORY).
     pub(super) fn back(&self, offset: usize, length: usize) -> bool {
         let start = offset & !4095;
         let end = (offset + length + 4095) & !4095;
-        match self.with_file(|fd| kernel::allocate(fd, start as u64, (end - start) as u64)) {
-            Some(outcome) => outcome.is_ok(),
-            // SAFETY: whole pages of the mapping, which is as long as the file.
-            None => unsafe { kernel::populate(self.base.add(start), end - start) }.is_ok(),
+        let size = (end - start) as u64;
+        let backed = &self.header_ref().backed;
+        if backed.fetch_add(size, Relaxed).saturating_add(size) > config::get().memory {
+            backed.fetch_sub(size, Relaxed);
+            return false;
         }
+        let done = self.with_file(|fd| kernel::allocate(fd, start as u64, size)).unwrap_or_else(|| {
+            // SAFETY: the range lies inside the mapping, whose bytes stay what they are.
+            unsafe { kernel::populate(self.base.add(start), end - start) }
+        });
+        if done.is_err() {
+            backed.fetch_sub(size, Relaxed);
+        }
+        done.is_ok()
     }
 
     pub(super) fn back_metas(&self, index: usize, count: usize) -> bool {
         self.back(METAS_AT + index * size_of::<ChunkMeta>(), count * size_of::<ChunkMeta>())
     }
 
-    /// Gives the pages of a range back.
-    pub(super) fn punch(&self, offset: usize, length: usize) {
-        if self.with_file(|fd| kernel::punch(fd, offset as u64, length as u64)).is_none() {
+    /// Gives the pages of a range back. False if they stay.
+    pub(super) fn punch(&self, offset: usize, length: usize) -> bool {
+        let done = self.with_file(|fd| kernel::punch(fd, offset as u64, length as u64)).unwrap_or_else(|| {
             // SAFETY: whole pages of the mapping, which the caller has done with.
-            let _ = unsafe { kernel::remove(self.base.add(offset), length) };
+            unsafe { kernel::remove(self.base.add(offset), length) }
+        });
+        if done.is_ok() {
+            self.header_ref().backed.fetch_sub(length as u64, Relaxed);
         }
+        done.is_ok()
     }
 
-    /// Opens the file for `act`; None when it cannot be opened, as without a free descriptor or after chroot(2). It is opened
-    /// anew each time: no descriptor of ours stays in the program's table for it.
-    fn with_file(&self, act: impl Fn(i32) -> Result<()>) -> Option<Result<()>> {
-        let fd = kernel::open(&self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0).ok()?;
-        let done = act(fd);
+    /// Opens the file for `act`; None when it cannot be opened, as without a free descriptor, after chroot(2), or when it was
+    /// removed. It is opened anew each time: no descriptor of ours stays in the program's table for it.
+    fn with_file<T>(&self, act: impl Fn(i32) -> T) -> Option<T> {
+        let fd = kernel::open(&self.path, libc::O_RDWR | libc::O_NOFOLLOW | libc::O_CLOEXEC, 0).ok()?;
+        // Another network's arena may have taken the place of one that was removed.
+        let same = kernel::status(fd).is_ok_and(|s| s.inode == self.inode);
+        let done = same.then(|| act(fd));
         let _ = kernel::close(fd);
-        Some(done)
+        done
     }
+}
+
+/// Gives the file its length. It is sparse, so a limit on the size of files (RLIMIT_FSIZE) that is lower means others.
+///
+/// Errors: ENOBUFS where that limit cannot be raised; those of ftruncate(2).
+fn set_length(fd: i32) -> Result<()> {
+    let limit = kernel::file_size_limit();
+    let [soft, hard] = limit;
+    if soft >= FILE_LENGTH as u64 {
+        return kernel::truncate(fd, FILE_LENGTH as u64);
+    }
+    if hard < FILE_LENGTH as u64 {
+        // The attempt would be SIGXFSZ.
+        return Err(Errno::ENOBUFS);
+    }
+    kernel::set_file_size_limit([hard, hard])?;
+    let done = kernel::truncate(fd, FILE_LENGTH as u64);
+    let _ = kernel::set_file_size_limit(limit);
+    done
 }
 
 const _: () = assert!(CLASS_COUNTS[0] < 1 << 24);

@@ -112,8 +112,8 @@ impl Chunk {
         let class = self.class();
         let meta = self.meta(arena);
         let header = &arena.header().classes[class];
-        if header.free.fetch_add(1, Relaxed) >= CLASS_STOCK[class] && meta.cold.load(Relaxed) == 0 {
-            arena.punch(self.offset(), self.size());
+        let plenty = header.free.fetch_add(1, Relaxed) >= CLASS_STOCK[class];
+        if plenty && meta.cold.load(Relaxed) == 0 && arena.punch(self.offset(), self.size()) {
             meta.cold.store(1, Release);
         }
         header.pool.give(self.number(), &meta.next);

@@ -411,7 +411,7 @@ impl Direction {
     fn free(&self, arena: &'static Arena) {
         let mut name = self.consumer.chunk.swap(NO_CHUNK, AcqRel);
         // Bounded: a spoilt chain must not keep us here.
-        for _ in 0..64 {
+        for _ in 0..super::ring::LONGEST_CHAIN {
             let Some(chunk) = Chunk::from_name(name) else { break };
             let meta = chunk.meta(arena);
             name = if meta.end.load(Acquire) == u64::MAX { NO_CHUNK } else { meta.next.load(Acquire) };

@@ -65,8 +65,8 @@ impl Pool {
         }
     }
 
-    /// Numbers from here on were never given out.
+    /// Numbers from here on were never given out, or have no pages yet.
     pub fn used(&self, limit: u32) -> u32 {
-        self.bump.load(Acquire).min(limit)
+        self.bump.load(Acquire).min(self.backed.load(Acquire)).min(limit)
     }
 }

@@ -17,6 +17,13 @@ use crate::stop::{self, Point};
 /// No direction ever holds more bytes than this.
 pub const MAX_BUFFERED: u64 = 16 << 20;
 
+/// A chain of chunks is never longer: all that may be buffered, in chunks of the size that is taken when the largest are out.
+pub(super) const LONGEST_CHAIN: usize = (MAX_BUFFERED as usize / CLASS_SIZES[1]) + CLASS_SIZES.len();
+
+/// Rounds in a row that may bring no byte: into the next chunk, or for a look at what the other side wrote meanwhile. More
+/// than these few, and somebody spoils the words.
+const IDLE_ROUNDS: u32 = 16;
+
 /// The other side wrote something that cannot be: the connection is of no use any more.
 #[derive(Debug)]
 pub struct Corrupt;
@@ -81,7 +88,12 @@ impl Direction {
         let mut done = 0;
         let mut tail = self.sent.tail.load(Relaxed);
         let capacity = self.shared.capacity.load(Relaxed).min(MAX_BUFFERED);
+        let mut idle = 0;
         while done < want {
+            idle += 1;
+            if idle > IDLE_ROUNDS {
+                return Err(Corrupt.into());
+            }
             let mut chunk = Chunk::from_name(self.producer.chunk.load(Relaxed)).ok_or(Corrupt)?;
             // A holder that died between closing a chunk and entering the next one left this to us.
             let end = chunk.meta(arena).end.load(Relaxed);
@@ -134,6 +146,7 @@ impl Direction {
             let wrote = fill(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
             tail += wrote as u64;
             done += wrote;
+            idle = 0;
             stop::here(Point::Produced);
             self.sent.tail.store(tail, Release);
             stop::here(Point::Published);
@@ -178,7 +191,12 @@ impl Direction {
         let mut head = self.taken.head.load(Relaxed);
         let mut chunk = Chunk::from_name(self.consumer.chunk.load(Relaxed)).ok_or(Corrupt)?;
         let mut base = self.consumer.base.load(Relaxed);
+        let mut idle = 0;
         while done < want {
+            idle += 1;
+            if idle > IDLE_ROUNDS {
+                return Err(Corrupt.into());
+            }
             let mut tail = self.consumer.tail_seen.load(Relaxed);
             if tail.wrapping_sub(head).wrapping_sub(1) >= MAX_BUFFERED {
                 tail = self.sent.tail.load(Acquire);
@@ -219,6 +237,7 @@ impl Direction {
             let took = drain(unsafe { arena.chunk_bytes(chunk).add(offset) }, n).min(n);
             head += took as u64;
             done += took;
+            idle = 0;
             if !peek {
                 stop::here(Point::Consumed);
                 self.taken.head.store(head, Release);
@@ -232,5 +251,49 @@ impl Direction {
             self.probed(head);
         }
         Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::Conn;
+
+    fn direction() -> (&'static Arena, &'static Direction) {
+        let path = format!("/dev/shm/sockhop-test-{}-{}", crate::kernel::pid(), crate::kernel::random_u64());
+        let path = std::ffi::CString::new(path).unwrap();
+        let arena = Arena::open(&path).unwrap();
+        crate::kernel::unlink(&path).unwrap();
+        let conn = arena.conn(Conn::open(arena, false).unwrap()).unwrap();
+        conn.ways[0].shared.capacity.store(1 << 20, Relaxed);
+        (arena, &conn.ways[0])
+    }
+
+    fn take(arena: &'static Arena, way: &Direction) -> Result<usize> {
+        let how = Take { want: 100, peek: true, discard: true, limit: u64::MAX };
+        way.consume(arena, false, how, |_, n| n)
+    }
+
+    #[test]
+    fn a_chain_of_chunks_that_leads_back_to_itself_ends_the_connection() {
+        let (arena, way) = direction();
+        assert_eq!(way.produce(arena, false, 10, |_, n| n), Ok(10));
+        let chunk = Chunk::from_name(way.consumer.chunk.load(Relaxed)).unwrap();
+        chunk.meta(arena).next.store(chunk.name(), Relaxed);
+        chunk.meta(arena).end.store(0, Relaxed);
+        assert_eq!(take(arena, way), Err(Errno::ECONNRESET));
+    }
+
+    #[test]
+    fn positions_that_cannot_be_are_refused() {
+        for (head, tail) in [(u64::MAX, 3), (0, 17 << 20), (1, u64::MAX), (1 << 40, 1 << 41)] {
+            let (arena, way) = direction();
+            way.taken.head.store(head, Relaxed);
+            way.sent.tail.store(tail, Relaxed);
+            let taken = take(arena, way);
+            assert!(matches!(taken, Ok(0) | Err(Errno::ECONNRESET)), "{head} {tail}: {taken:?}");
+            let produced = way.produce(arena, false, 10, |_, n| n);
+            assert!(!matches!(produced, Ok(11..)), "{head} {tail}: {produced:?}");
+        }
     }
 }

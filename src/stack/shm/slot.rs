@@ -224,7 +224,7 @@ impl Slot {
         }
         match self.error.swap(0, AcqRel) {
             0 => None,
-            e => Some(Errno::from_raw(e)),
+            e => Some(Errno::from_shared(e)),
         }
     }
 }

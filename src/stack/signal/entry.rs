@@ -10,7 +10,7 @@ use syscalls::{raw_syscall, Sysno};
 use super::table::{self, bit, kernel_mask, Action, FAULTS, SIG_IGN};
 use super::thread::{thread, Info, Thread};
 use super::{cancel, sleep};
-use crate::shm::usercopy;
+use crate::shm::{self, usercopy};
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(
@@ -162,6 +162,10 @@ unsafe extern "C-unwind" fn prepare(
     let mask: *mut u64 = unsafe { (&raw mut (*context).uc_sigmask).cast() };
 
     if fault && synchronous {
+        // SAFETY: as above. si_addr is the word at offset 16.
+        if sig == libc::SIGBUS && shm::mend(unsafe { (*info)[2] } as usize) {
+            return 0;
+        }
         // SAFETY: as above, and nothing else refers to the context.
         let pc = program_counter(unsafe { &mut *context });
         if let Some(landing) = usercopy::fixup(*pc as usize) {

@@ -7,6 +7,7 @@ use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 
 use super::place::CHANGES;
+use crate::kernel;
 use crate::shm::Packed;
 use crate::socket::Sock;
 
@@ -23,6 +24,9 @@ struct Entry {
     port: Cell<u16>,
     port_changes: Cell<u32>,
     hit: Cell<Hit>,
+    /// When the receiver's life was last asked about, and how many more datagrams go without a look at the clock.
+    asked_ms: Cell<u32>,
+    unasked: Cell<u32>,
 }
 
 /// Who gets a datagram, and what is told with it.
@@ -36,11 +40,38 @@ pub struct Hit {
     pub longest: u32,
     /// The record, but for the length.
     pub record: Packed,
+    /// Nobody has asked for a while whether the receiver lives.
+    pub doubtful: bool,
 }
 
-const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY };
+const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY, doubtful: false };
 
 /// What a thread remembers.
+/// How long a receiver's life is taken for granted.
+const TRUST_MS: u32 = 10;
+/// The clock is not looked at for so many datagrams after one that came within the same tick.
+const UNASKED: u32 = 4;
+
+impl Entry {
+    /// Is it time to ask whether the receiver lives? A queue takes datagrams whether or not anybody will read them.
+    #[inline]
+    fn doubtful(&self) -> bool {
+        let unasked = self.unasked.get();
+        if unasked > 0 {
+            self.unasked.set(unasked - 1);
+            return false;
+        }
+        let now = kernel::coarse_ms();
+        let since = now.wrapping_sub(self.asked_ms.get());
+        if since < TRUST_MS {
+            self.unasked.set(UNASKED);
+            return false;
+        }
+        self.asked_ms.set(now);
+        true
+    }
+}
+
 struct Memory {
     /// Waits for a datagram since the last one was sent.
     waits: Cell<u32>,
@@ -59,6 +90,8 @@ thread_local! {
                     port: Cell::new(0),
                     port_changes: Cell::new(0),
                     hit: Cell::new(NOBODY),
+                    asked_ms: Cell::new(0),
+                    unasked: Cell::new(0),
                 }
             }; ENTRIES],
         }
@@ -119,7 +152,7 @@ pub fn find(s: &Sock, to: &[u8]) -> Option<Hit> {
                 && entry.to.iter().zip(key).all(|(mine, given)| mine.get() == given)
                 && entry.changes.get() == s.slot.extra[CHANGES].load(Acquire)
                 && entry.port_changes.get() == s.arena.header().name_changes(entry.port.get());
-            counts.then(|| entry.hit.get())
+            counts.then(|| Hit { doubtful: entry.doubtful(), ..entry.hit.get() })
         })
         .ok()?
 }
@@ -135,5 +168,6 @@ pub fn keep(s: &Sock, to: &[u8], changes: u64, port: u16, port_changes: u32, hit
         entry.port.set(port);
         entry.port_changes.set(port_changes);
         entry.hit.set(hit);
+        entry.asked_ms.set(kernel::coarse_ms());
     });
 }

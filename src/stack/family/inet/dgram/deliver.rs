@@ -45,6 +45,16 @@ pub fn find(s: &Sock, packet: &Packet) -> Option<Target> {
     lookup::find(&names, packet).map(Target::of)
 }
 
+/// Does a receiver live that was found a while ago? If not, it is swept away, and others like it.
+#[cold]
+pub fn lives(s: &Sock, to: &Target) -> bool {
+    if poll::lives(to.slot) {
+        return true;
+    }
+    crate::network::sweep(&Names::lock(s.arena));
+    to.slot.generation.load(Acquire) == to.generation
+}
+
 /// What is told with a datagram of `length` bytes.
 #[inline]
 pub fn record(path: &Path, length: usize) -> Record {

@@ -47,7 +47,8 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
                 && s.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_SLOW == 0;
             if let Some(slot) = s.arena.slot(hit.target).filter(|_| quiet && length <= hit.longest as usize) {
                 let target = Target { number: hit.target, slot, generation: hit.generation };
-                if deliver::put(s, &target, &hit.record.with_length(length), &mut m.data)? {
+                let there = !hit.doubtful || deliver::lives(s, &target);
+                if there && deliver::put(s, &target, &hit.record.with_length(length), &mut m.data)? {
                     return Ok(length);
                 }
                 // The receiver is gone. What was read of the buffers is read again.
@@ -102,7 +103,13 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
             let keep = |t: &Target| {
                 if m.control.is_empty() {
                     let record = deliver::record(&path, 0).pack();
-                    let hit = Hit { target: t.number, generation: t.generation, longest: longest(v4) as u32, record };
+                    let hit = Hit {
+                        target: t.number,
+                        generation: t.generation,
+                        longest: longest(v4) as u32,
+                        record,
+                        doubtful: false,
+                    };
                     cache::keep(s, m.to, changes, path.packet.port, port_changes, hit);
                 }
             };

@@ -53,7 +53,7 @@ pub fn take_error(s: &Sock) -> Option<Errno> {
         let reset = &s.end()?.own().reset;
         match if reset.load(Relaxed) == 0 { 0 } else { reset.swap(0, AcqRel) } {
             0 => None,
-            e => Some(Errno::from_raw(e)),
+            e => Some(Errno::from_shared(e)),
         }
     })
 }
@@ -227,7 +227,7 @@ pub fn visible(s: &Sock, end: &End) -> u64 {
     if held == 0 || waiting == 0 || rx.sent.fin.load(Acquire) != 0 {
         return waiting;
     }
-    if now_ms() >= rx.shared.corked_ms.load(Relaxed) + CORK_MS {
+    if now_ms() >= rx.shared.corked_ms.load(Relaxed).saturating_add(CORK_MS) {
         rx.shared.corked.store(0, Release);
         return waiting;
     }
@@ -237,7 +237,8 @@ pub fn visible(s: &Sock, end: &End) -> u64 {
 /// When held-back bytes become visible by themselves, in nanoseconds of the monotonic clock.
 pub fn uncorks_at(end: &End) -> Option<u64> {
     let rx = end.rx();
-    (rx.shared.corked.load(Acquire) != 0).then(|| (rx.shared.corked_ms.load(Relaxed) + CORK_MS) * 1_000_000)
+    (rx.shared.corked.load(Acquire) != 0)
+        .then(|| rx.shared.corked_ms.load(Relaxed).saturating_add(CORK_MS).saturating_mul(1_000_000))
 }
 
 /// One attempt to receive.
@@ -268,7 +269,7 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
     let mut limit = u64::MAX;
     if rx.shared.corked.load(Relaxed) != 0 {
-        limit = rx.consumed() + visible(s, &end);
+        limit = rx.consumed().saturating_add(visible(s, &end));
     }
     if rx.shared.urgent.load(Acquire) != 0 {
         limit = limit.min(urgent::stop_at(s, &end));

@@ -8,7 +8,7 @@ use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::options;
 use crate::shm::views::{Buffers, List};
-use crate::shm::{End, SlotFlags, Take};
+use crate::shm::{End, SlotFlags, Take, MAX_BUFFERED};
 use crate::socket::Sock;
 
 /// Sends with MSG_OOB: the last byte is the urgent one.
@@ -110,7 +110,8 @@ pub fn receive(s: &Sock, end: &End, m: &mut Incoming<'_>) -> Result<usize> {
 
 /// The byte at a stream position, without consuming anything.
 fn byte_at(s: &Sock, end: &End, at: u64) -> Option<u8> {
-    let ahead = at.checked_sub(end.rx().consumed())? as usize;
+    // What a peer wrote into the mark may be anywhere.
+    let ahead = at.checked_sub(end.rx().consumed()).filter(|n| *n < end.rx().buffered().min(MAX_BUFFERED))? as usize;
     let mut bytes = vec![0u8; ahead + 1];
     let list = List::one(bytes.as_mut_ptr() as usize, bytes.len());
     let how = Take { want: bytes.len(), peek: true, discard: false, limit: u64::MAX };
