@@ -205,7 +205,7 @@ fn remove_if_empty(arena: &'static Arena) {
         header.dead.store(0, SeqCst);
         return;
     }
-    let _ = kernel::unlink(arena.path());
+    arena.remove();
     if let Ok(directory) = directory() {
         // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
         let _ = kernel::rmdir(directory);

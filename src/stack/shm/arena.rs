@@ -189,6 +189,13 @@ impl Arena {
         &self.path
     }
 
+    /// Removes the file, unless another network's has taken its place.
+    pub fn remove(&self) {
+        if kernel::status_of(&self.path).is_ok_and(|s| s.inode == self.inode) {
+            let _ = kernel::unlink(&self.path);
+        }
+    }
+
     fn header_ref(&self) -> &Header {
         // SAFETY: the mapping is longer than a Header, page-aligned, and lives as long as the arena; all fields are atomics.
         unsafe { &*self.base.cast::<Header>() }
