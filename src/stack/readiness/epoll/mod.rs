@@ -51,6 +51,8 @@ pub struct Set {
     looked_ns: AtomicU64,
     /// Looks at the kernel's part in a row that found nothing.
     dry_looks: AtomicU32,
+    /// Waits whose array our sockets filled: the kernel's part has the last place of every other one.
+    full_waits: AtomicU32,
     /// When the bells were last looked at by a wait that did not sleep.
     bells_ns: AtomicU64,
 }
@@ -108,6 +110,7 @@ impl Set {
             rescan: AtomicU32::new(0),
             looked_ns: AtomicU64::new(0),
             dry_looks: AtomicU32::new(0),
+            full_waits: AtomicU32::new(0),
             bells_ns: AtomicU64::new(0),
         })
     }

@@ -71,26 +71,38 @@ fn gather(
         if set.rescan.load(Acquire) != 0 && set.rescan.swap(0, AcqRel) != 0 {
             set.lock().wake_all();
         }
-        let mut count = set.lock().collect(told);
+        let mut items = set.lock();
+        let mut count = items.collect(told);
+        let mut look_at_bells = false;
         if count > 0 {
             let now = kernel::now_ns();
             let due = now.wrapping_sub(set.looked_ns.load(Relaxed)) >= KERNEL_EVERY_NS;
             if due {
                 set.looked_ns.store(now, Relaxed);
-                if set.lock().some_quiet || now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS {
-                    // A socket that was left to its bell, or a peer that died: both say so on the anchor only.
-                    set.bells_ns.store(now, Relaxed);
-                    take_bells(set);
-                }
+                // A socket that was left to its bell, or a peer that died: both say so on the anchor only.
+                look_at_bells = items.some_quiet || now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS;
             } else if !at_once && set.dry_looks.load(Relaxed) >= DRY_LOOKS {
                 return Ok(count);
             }
+            if look_at_bells {
+                set.bells_ns.store(now, Relaxed);
+            }
         }
-        if count == told.len() {
-            // A full array of ours must not keep the kernel's waiting for ever.
-            count -= 1;
-            let native = kernel_part(epoll, &mut told[count..]);
-            return Ok(if native > 0 { count + native } else { count + 1 });
+        let full = count == told.len();
+        // A full array of ours must not keep the kernel's waiting for ever, nor the other way round.
+        if full && set.full_waits.fetch_add(1, Relaxed) & 1 == 0 {
+            let mut one = [libc::epoll_event { events: 0, u64: 0 }];
+            if kernel_part(epoll, &mut one) > 0 {
+                items.take_back_last();
+                told[count - 1] = one[0];
+            }
+        }
+        drop(items);
+        if look_at_bells {
+            take_bells(set);
+        }
+        if full {
+            return Ok(count);
         }
         let native = kernel_part(epoll, &mut told[count..]);
         let dry = if native > 0 { 0 } else { set.dry_looks.load(Relaxed).saturating_add(1) };

@@ -70,6 +70,7 @@ impl Items {
                 item.spent = true;
             }
             into[count] = libc::epoll_event { events: found, u64: item.data };
+            self.last = Some(id);
             count += 1;
         }
         self.idlers = idlers;
@@ -77,6 +78,16 @@ impl Items {
             self.settle();
         }
         count
+    }
+
+    /// The event that [`Items::collect`] told last is not told after all: the item comes first with the next.
+    pub fn take_back_last(&mut self) {
+        let Some(id) = self.last.take() else { return };
+        if let Some(item) = self.slots[id as usize].as_mut() {
+            (item.fresh, item.spent) = (true, false);
+            self.active.retain(|other| *other != id);
+            self.active.push_front(id);
+        }
     }
 
     /// In a loop that never sleeps: leaves those to their bells that have had nothing for long, so that a wait costs what

@@ -57,6 +57,8 @@ pub struct Items {
     by_socket: BTreeMap<u32, Vec<u32>>,
     /// Numbers of items to look at, in the order of their turn.
     active: VecDeque<u32>,
+    /// The item that was told last.
+    last: Option<u32>,
     /// How many of them the last pass found to have had nothing for long.
     idlers: usize,
     /// Some items were left to their bells, which have to be looked at.
@@ -97,20 +99,27 @@ impl Item {
         found & (self.events | ALWAYS) & !FLAGS
     }
 
-    /// What to tell now, by the rules of level and edge. Changes nothing.
+    /// What to tell now, by the rules of level and edge, and what that is told for. Changes nothing.
     fn tell(&self) -> (u32, (u64, u64)) {
         if self.events & libc::EPOLLET as u32 == 0 {
             return (self.ready(), self.seen);
         }
-        // Before the look at what is ready: what comes in between is an edge of its own.
-        let now = match self.target {
+        let edges = || match self.target {
             Target::Nested => (arrivals(self.fd), 0),
             Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
         };
-        let found = self.ready();
-        let edge = self.fresh
-            || now.0 != self.seen.0
-            || (now.1 != self.seen.1 && found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 != 0);
+        let before = edges();
+        let mut found = self.ready();
+        let mut now = edges();
+        if now != before {
+            // What came while the events were looked at is told for now, so the events have to have it.
+            found = self.ready();
+        }
+        if found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 == 0 {
+            // A buffer that filled up is an edge when there is room again, whatever else is told until then.
+            now.1 = self.seen.1;
+        }
+        let edge = self.fresh || now != self.seen;
         (if edge { found } else { 0 }, now)
     }
 }
