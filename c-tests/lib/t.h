@@ -137,6 +137,22 @@ __attribute__((unused)) static void sleep_ms(int ms) {
     while (nanosleep(&t, &t) < 0 && errno == EINTR) {}
 }
 
+/* Waits until a process or thread (its number) sleeps, as it does in a call that blocks: several looks in a row say so. */
+__attribute__((unused)) static void await_sleep(pid_t id) {
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    for (int looks = 0, in_a_row = 0; looks < 2000 && in_a_row < 5; looks++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+        if (fd >= 0) close(fd);
+        line[n > 0 ? n : 0] = 0;
+        /* The state comes after the name, which is in brackets. */
+        char *end = strrchr(line, ')');
+        in_a_row = end && end[1] && end[2] == 'S' ? in_a_row + 1 : 0;
+        sleep_ms(3);
+    }
+}
+
 __attribute__((unused)) static long now_ms(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -161,6 +177,27 @@ __attribute__((unused)) static void tcp_pair(int p[2]) {
     must("connect", connect(p[0], (struct sockaddr *)&a, sizeof a));
     p[1] = (int)must("accept", accept(l, NULL, NULL));
     close(l);
+}
+
+/* Small buffers on both sides of TCP pairs, then as much from each p[0] as goes in: a state that stays full until somebody
+ * reads. It is one when nothing more fits for twice as long as TCP waits before it probes a closed window. */
+__attribute__((unused)) static void stuff_all(int (*p)[2], int pairs) {
+    static char some[65536];
+    int small = 65536;
+    for (int i = 0; i < pairs; i++) {
+        setsockopt(p[i][0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        setsockopt(p[i][1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
+    for (int quiet = 0; quiet < 20; quiet++) {
+        for (int i = 0; i < pairs; i++)
+            while (send(p[i][0], some, sizeof some, MSG_DONTWAIT) > 0 || send(p[i][0], some, 1, MSG_DONTWAIT) > 0) quiet = 0;
+        sleep_ms(20);
+    }
+}
+
+/* The same for one pair. */
+__attribute__((unused)) static void stuff(int p[2]) {
+    stuff_all((int (*)[2])p, 1);
 }
 
 /* The poll events of one descriptor after at most ms milliseconds, as text ("IN OUT HUP"). */

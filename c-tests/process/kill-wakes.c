@@ -52,18 +52,6 @@ static pid_t doomed(int p[2], int ms) {
     return k;
 }
 
-/* Small buffers on both sides, then as much as goes in: a state that stays full until somebody reads. */
-static void fill(int p[2]) {
-    static char big[65536];
-    int small = 4096;
-    setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    for (int quiet = 0; quiet < 4; quiet++) {
-        while (send(p[0], big, sizeof big, MSG_DONTWAIT) > 0 || send(p[0], big, 1, MSG_DONTWAIT) > 0) quiet = 0;
-        sleep_ms(10);
-    }
-}
-
 int main(void) {
     alarm(9);
     signal(SIGPIPE, SIG_IGN);
@@ -85,7 +73,7 @@ int main(void) {
     /* A sender that waits for room. What it had not sent is lost, and the reset is told once. */
     int p[2];
     tcp_pair(p);
-    fill(p);
+    stuff(p);
     fact("send into a full connection");
     pid_t k = doomed(p, 60);
     long t = now_ms();
@@ -97,7 +85,7 @@ int main(void) {
     close(p[0]);
 
     tcp_pair(p);
-    fill(p);
+    stuff(p);
     fact("poll for room in a full connection");
     fact("  before: %s", poll_text(p[0], POLLOUT, 0));
     k = doomed(p, 60);

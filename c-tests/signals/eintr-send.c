@@ -27,29 +27,13 @@ static long call(int which, size_t n) {
     }
 }
 
-/* Small buffers on both sides, then as much as goes in: a state that stays full until somebody reads. */
-static void fill(void) {
-    int small = 65536;
-    setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    for (int quiet = 0; quiet < 3; quiet++) {
-        while (send(p[0], big, 65536, MSG_DONTWAIT) > 0 || send(p[0], big, 1, MSG_DONTWAIT) > 0) quiet = 0;
-        sleep_ms(10);
-    }
-    /* The kernel may find room for a byte while it waits; full is when it has waited in vain. */
-    struct timeval some = {0, 60000}, ever = {0, 0};
-    setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &some, sizeof some);
-    while (send(p[0], big, 1, 0) > 0) {}
-    setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &ever, sizeof ever);
-}
-
 static pid_t helper(int drain) {
     pid_t k = fork();
     if (k == 0) {
         alarm(5);
         static char b[65536];
         close(p[0]);
-        sleep_ms(40);
+        await_sleep(getppid());
         kill(getppid(), SIGUSR1);
         sleep_ms(40);
         if (drain)
@@ -62,21 +46,22 @@ static pid_t helper(int drain) {
 int main(void) {
     alarm(9);
     signal(SIGPIPE, SIG_IGN);
+    int full[1 + CALLS][2];
+    for (int i = 0; i <= CALLS; i++) tcp_pair(full[i]);
+    stuff_all(full, 1 + CALLS);
     for (int restart = 0; restart < 2; restart++) {
         struct sigaction sa = {.sa_handler = handler, .sa_flags = restart ? SA_RESTART : 0};
         sigaction(SIGUSR1, &sa, NULL);
         for (int which = 0; which < CALLS; which++) {
             const char *how = restart ? "SA_RESTART" : "no flags";
-            /* Nothing fits: the call has taken nothing when the signal comes. */
-            tcp_pair(p);
-            fill();
+            /* Nothing fits: the call has taken nothing when the signal comes. What nobody reads stays full. */
+            memcpy(p, full[restart ? 1 + which : 0], sizeof p);
             signals = 0;
             pid_t k = helper(restart);
             if (restart) close(p[1]);
             long r = call(which, 1);
             fact("%s %s, full: %ld %s, signals %d", names[which], how, r, r < 0 ? ename(errno) : "ok", (int)signals);
-            close(p[0]);
-            if (!restart) close(p[1]);
+            if (restart) close(p[0]);
             int st;
             waitpid(k, &st, 0);
 

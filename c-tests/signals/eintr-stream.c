@@ -1,18 +1,20 @@
 /* Blocking calls on streams and a signal handler: with SA_RESTART the call goes on, without it ends with EINTR
  * (man 7 signal, "Interruption of system calls and library functions by signal handlers"). */
 #include "t.h"
+#include <sys/mman.h>
 
 enum { READ, READV, RECV, RECV_ALL, RECVFROM, RECVMSG, RECVMMSG, PEEK, ACCEPT, ACCEPT4, RECV_UDP, RECVFROM_UDP, RECVMSG_UDP,
        CALLS };
 static const char *names[] = {"read", "readv", "recv", "recv MSG_WAITALL", "recvfrom", "recvmsg", "recvmmsg",
                               "recv MSG_PEEK", "accept", "accept4", "recv of UDP", "recvfrom of UDP", "recvmsg of UDP"};
 
-static volatile sig_atomic_t signals;
+/* Shared with the helper. */
+static volatile sig_atomic_t *signals;
 static int p[2], l, u, port;
 
 static void handler(int s) {
     (void)s;
-    signals++;
+    ++*signals;
 }
 
 static long call(int which) {
@@ -42,11 +44,12 @@ static pid_t helper(int which) {
     pid_t k = fork();
     if (k == 0) {
         alarm(5);
-        sleep_ms(30);
-        kill(getppid(), SIGUSR1);
-        sleep_ms(20);
-        kill(getppid(), SIGUSR1);
-        sleep_ms(20);
+        for (int i = 1; i <= 2; i++) {
+            await_sleep(getppid());
+            kill(getppid(), SIGUSR1);
+            while (*signals < i) sleep_ms(1);
+        }
+        await_sleep(getppid());
         struct sockaddr_in a = in4("127.0.0.1", which >= RECV_UDP ? port_of(u) : port);
         int s = socket(AF_INET, which >= RECV_UDP ? SOCK_DGRAM : SOCK_STREAM, 0);
         if (which < ACCEPT) _exit(write(p[1], "data", 4) == 4 ? 0 : 1);
@@ -59,6 +62,7 @@ static pid_t helper(int which) {
 
 int main(void) {
     alarm(9);
+    signals = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     l = listener4(&port, 8);
     u = (int)must("socket", socket(AF_INET, SOCK_DGRAM, 0));
     struct sockaddr_in a = in4("127.0.0.1", 0);
@@ -68,7 +72,7 @@ int main(void) {
         for (int restart = 0; restart < 2; restart++) {
             struct sigaction sa = {.sa_handler = handler, .sa_flags = restart ? SA_RESTART : 0};
             sigaction(SIGUSR1, &sa, NULL);
-            signals = 0;
+            *signals = 0;
             pid_t k = helper(which);
             int interrupted = 0;
             long r;
@@ -77,7 +81,7 @@ int main(void) {
             const char *end = r < 0 ? ename(e) : r == 4 ? "4 bytes" : r == 1 ? "1 message" : "other";
             if (r >= 0 && (which == ACCEPT || which == ACCEPT4)) end = "a connection";
             fact("%s %s: EINTR %d times, signals %d, then %s", names[which], restart ? "SA_RESTART" : "no flags", interrupted,
-                 (int)signals, end);
+                 (int)*signals, end);
             if (which == PEEK) must("read", read(p[0], (char[4]){0}, 4));
             if ((which == ACCEPT || which == ACCEPT4) && r >= 0) close((int)r);
             int st;

@@ -34,16 +34,6 @@ static long call(int which) {
     }
 }
 
-static void fill(void) {
-    int small = 16384;
-    setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    setsockopt(p[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    for (int quiet = 0; quiet < 3; quiet++) {
-        while (send(p[0], big, sizeof big, MSG_DONTWAIT) > 0 || send(p[0], big, 1, MSG_DONTWAIT) > 0) quiet = 0;
-        sleep_ms(10);
-    }
-}
-
 static void run(int which, int restart, long timeout_ms, int signal_at) {
     struct sigaction sa = {.sa_handler = handler, .sa_flags = restart ? SA_RESTART : 0};
     struct timeval tv = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
@@ -51,17 +41,18 @@ static void run(int which, int restart, long timeout_ms, int signal_at) {
     sigaction(SIGUSR1, &sa, NULL);
     must("timeout", setsockopt(fd, SOL_SOCKET, which >= SEND ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, sizeof tv));
     signals = 0;
+    long start = now_ms();
     pid_t k = -1;
     if (signal_at && (k = fork()) == 0) {
         alarm(5);
-        sleep_ms(signal_at);
+        await_sleep(getppid());
         kill(getppid(), SIGUSR1);
         _exit(0);
     }
-    long start = now_ms(), r = call(which), t;
+    long r = call(which), t;
     int e = errno;
     t = now_ms() - start;
-    const char *when = t < signal_at - 5 ? "too early" : signal_at && t < timeout_ms - 5 ? "at the signal"
+    const char *when = t < signal_at / 3 ? "too early" : signal_at && t < timeout_ms - 5 ? "at the signal"
                        : t >= timeout_ms - 5 && t < timeout_ms + 1500 ? "at the timeout" : "late";
     fact("%s %s, timeout %ld ms%s: %ld %s, %s, signals %d", names[which], restart ? "SA_RESTART" : "no flags", timeout_ms,
          signal_at ? ", a signal" : "", r, r < 0 ? ename(e) : "ok", when, (int)signals);
@@ -76,7 +67,7 @@ int main(void) {
     struct sockaddr_in a = in4("127.0.0.1", 0);
     must("bind", bind(u, (struct sockaddr *)&a, sizeof a));
     tcp_pair(p);
-    fill();
+    stuff(p);
     for (int which = 0; which < CALLS; which++) {
         run(which, 0, 3000, 30);
         run(which, 1, 3000, 30);

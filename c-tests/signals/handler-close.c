@@ -40,7 +40,7 @@ int main(void) {
             pid_t k = fork();
             if (k == 0) {
                 alarm(4);
-                sleep_ms(40);
+                await_sleep(getppid());
                 kill(getppid(), SIGUSR1);
                 sleep_ms(60);
                 /* The one case in which nobody else ends the wait. */
