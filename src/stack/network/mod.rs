@@ -193,7 +193,7 @@ fn recount(arena: &'static Arena) {
 
 fn remove_if_empty(arena: &'static Arena) {
     let header = arena.header();
-    if header.live.load(Acquire) != 0 {
+    if header.live.load(Acquire) != 0 || !ours_to_remove() {
         return;
     }
     let _names = Names::lock(arena);
@@ -210,6 +210,12 @@ fn remove_if_empty(arena: &'static Arena) {
         // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
         let _ = kernel::rmdir(directory);
     }
+}
+
+/// A process that gave up its user or its root directory leaves the files to the next one that comes and goes: an arena
+/// that is dead must not be found in its place.
+fn ours_to_remove() -> bool {
+    directory().and_then(kernel::status_of).is_ok_and(|status| status.uid == kernel::euid())
 }
 
 /// Does this network carry the address?
