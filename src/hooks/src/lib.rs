@@ -17,6 +17,7 @@ mod messages;
 mod process;
 mod ranges;
 mod readiness;
+mod rights;
 mod signals;
 mod sockets;
 mod start;

@@ -15,6 +15,7 @@ use crate::shm::{layout_id, Arena, Slot};
 use crate::signal;
 
 pub mod called;
+pub mod rights;
 mod sweep;
 pub mod view;
 
@@ -57,7 +58,7 @@ pub fn arena() -> Result<&'static Arena> {
         if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
             return Ok(arena);
         }
-        let arena = open().inspect_err(complain).map_err(as_of_a_socket)?;
+        let arena = open().or_else(|e| rights::inherited().ok_or(e)).inspect_err(complain).map_err(as_of_a_socket)?;
         kernel::watch_ticks();
         signal::arm_faults();
         if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
@@ -73,7 +74,8 @@ pub fn arena() -> Result<&'static Arena> {
 pub fn existing() -> Option<&'static Arena> {
     opened().or_else(|| {
         let _one = signal::Held::new(|| OPENING.lock());
-        let arena = Arena::open_existing(&arena_path(directory().ok()?).ok()?).ok()?;
+        let found = Arena::open_existing(&arena_path(directory().ok()?).ok()?).ok();
+        let arena = found.or_else(rights::inherited)?;
         CURRENT.store(core::ptr::from_ref(arena).cast_mut(), Release);
         Some(arena)
     })

@@ -41,7 +41,9 @@ pub fn remember(library: &CStr) {
                 kept.library = ours.to_vec();
                 kept.variables.extend(CString::new([PRELOAD, ours].concat()));
             }
-        } else if entry.starts_with(b"SOCKHOP_") && !entry.starts_with(b"SOCKHOP__") {
+        } else if entry.starts_with(b"SOCKHOP__ARENA=")
+            || entry.starts_with(b"SOCKHOP_") && !entry.starts_with(b"SOCKHOP__")
+        {
             kept.variables.extend(CString::new(entry));
         }
     }
@@ -94,6 +96,13 @@ impl Kept {
 /// `given` is null or ends with a null pointer, and what it points to are C strings.
 #[allow(unsafe_code)]
 pub unsafe fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T {
+    // SAFETY: the caller's promise.
+    crate::network::rights::handing_on(|more| unsafe { merged(given, more, act) })
+}
+
+/// [`handed_on`], with one more variable.
+#[allow(unsafe_code)]
+unsafe fn merged<T>(given: Strings, more: Option<&CStr>, act: impl FnOnce(Strings) -> T) -> T {
     let Some(kept) = KEPT.get().filter(|k| crate::config::get().keep_env && !k.variables.is_empty()) else {
         return act(given);
     };
@@ -115,13 +124,14 @@ pub unsafe fn handed_on<T>(given: Strings, act: impl FnOnce(Strings) -> T) -> T 
             replaced = i;
         }
     }
-    let missing = kept.variables.iter().filter(|v| kept.is_missing(v, given));
+    let variables = kept.variables.iter().map(CString::as_c_str).chain(more);
+    let missing = variables.filter(|v| kept.is_missing(v, given));
     if replaced == usize::MAX && missing.clone().next().is_none() {
         return act(given);
     }
     let mut short = [core::ptr::null(); SHORT];
     let mut long = Vec::new();
-    let room = count + kept.variables.len() + 1;
+    let room = count + kept.variables.len() + 2;
     let merged = if room <= SHORT {
         &mut short[..]
     } else {

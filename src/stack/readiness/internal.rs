@@ -23,6 +23,14 @@ pub fn keep(fd: i32) -> Result<i32> {
     Ok(fd)
 }
 
+/// Marks a descriptor that came over exec, and lets it go no further unasked.
+pub fn adopt(fd: i32) {
+    if (fd as usize) < LIMIT {
+        MARKS[fd as usize / 64].fetch_or(1 << (fd as usize % 64), AcqRel);
+    }
+    let _ = kernel::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC as usize);
+}
+
 /// Closes a descriptor of the library's own.
 pub fn drop(fd: i32) {
     if (fd as usize) < LIMIT {

@@ -135,15 +135,21 @@ impl Arena {
     }
 
     fn adopt(path: &CStr, fd: i32) -> Result<&'static Arena> {
-        let status = kernel::status(fd)?;
-        let ours = status.uid == kernel::euid();
-        if !ours || status.size != FILE_LENGTH as u64 {
-            let _ = kernel::close(fd);
-            return Err(if ours { Errno::EPROTO } else { Errno::EPERM });
-        }
-        let mapped = kernel::map_shared(fd, FILE_LENGTH);
+        let owned = kernel::status(fd).is_ok_and(|status| status.uid == kernel::euid());
+        let outcome = if owned { Arena::of_descriptor(path, fd) } else { Err(Errno::EPERM) };
         let _ = kernel::close(fd);
-        let arena = Arena { base: mapped?, path: path.to_owned(), inode: status.inode };
+        outcome
+    }
+
+    /// Maps the arena file behind a descriptor, which stays open. `path` is where it was opened.
+    ///
+    /// Errors: EPROTO when it is none or another layout's; those of mmap(2).
+    pub fn of_descriptor(path: &CStr, fd: i32) -> Result<&'static Arena> {
+        let status = kernel::status(fd)?;
+        if status.size != FILE_LENGTH as u64 {
+            return Err(Errno::EPROTO);
+        }
+        let arena = Arena { base: kernel::map_shared(fd, FILE_LENGTH)?, path: path.to_owned(), inode: status.inode };
         let header = arena.header_ref();
         if header.magic.load(Acquire) != MAGIC || header.layout.load(Acquire) != layout_id() {
             // SAFETY: nobody has a reference into this mapping yet.
