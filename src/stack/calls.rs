@@ -178,8 +178,29 @@ impl Vain {
     }
 }
 
+/// MSG_FASTOPEN to an address of the kernel's: the socket becomes one of its own, which connects and sends. None: it is
+/// no such send.
+#[cold]
+fn fast_open_outside(s: &Sock, m: &mut Outgoing<'_>) -> Option<Result<usize>> {
+    let stays = s.kind() != libc::SOCK_STREAM || s.slot.state.load(Acquire) != inet::state::CLOSE || !leaves(s);
+    let name = Name::parse(m.to, s.family()).ok().filter(|name| is_kernels(name) && !stays)?;
+    if config::get().isolated && !network::is_resolver(&name) {
+        return Some(Err(Errno::ENETUNREACH));
+    }
+    let mut bytes = vec![0; m.data.left()];
+    if m.data.take_slice(&mut bytes) < bytes.len() {
+        return Some(Err(Errno::EFAULT));
+    }
+    Some(hand_over(s).and_then(|fd| kernel::sendto(fd, &bytes, m.flags, m.to)))
+}
+
 /// Everything that sends ends here.
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+    if m.flags & libc::MSG_FASTOPEN != 0 {
+        if let Some(answer) = fast_open_outside(s, m) {
+            return answer;
+        }
+    }
     let nonblocking = m.flags & libc::MSG_DONTWAIT != 0 || s.nonblocking();
     let ops = s.ops();
     let (mut s, mut kept) = (*s, None);

@@ -262,12 +262,13 @@ pub fn repeat(slot: &Slot, fd: i32) {
     special::repeat(slot, fd);
 }
 
-/// Sets one option on a kernel socket that [`repeat`] was called for before.
+/// Sets one option, which the program has just set, on a kernel socket that [`repeat`] was called for before.
 pub fn repeat_one(slot: &Slot, fd: i32, number: i32, name: i32) {
     let level = LEVELS.iter().find(|level| level.number == number);
     let rows = level.into_iter().flat_map(|level| level.rows);
-    for row in rows.filter(|r| r.name == name && r.place != NOWHERE && row::was_set(slot, r.place)) {
-        repeat_row(slot, fd, number, row);
+    match rows.filter(|r| r.name == name).find(|r| r.place != NOWHERE) {
+        Some(row) => repeat_row(slot, fd, number, row),
+        None => special::repeat(slot, fd),
     }
 }
 

@@ -5,7 +5,7 @@ use super::row::{flag, int, own, told, Default::*, Get, Row, Set, ALL, TCP, UDP}
 use super::special as sp;
 use super::system::System;
 use crate::abi::{Errno, Result};
-use crate::family::inet::state;
+use crate::family::inet::{reuseport, state};
 use crate::socket::Sock;
 
 /// Names that the `libc` crate does not have.
@@ -110,9 +110,9 @@ pub const ROWS: &[Row] = &[
     own(libc::SO_DETACH_FILTER, ALL, Get::Refuse(NO), Set::Refuse(Errno::ENOENT)),
     int(libc::SO_LOCK_FILTER, ALL, LOCK_FILTER, Is(0), Set::Map(sp::lock_filter)),
     own(libc::SO_ATTACH_BPF, ALL, Get::Refuse(NO), Set::Own(sp::no_program)),
-    own(libc::SO_ATTACH_REUSEPORT_CBPF, ALL, Get::Refuse(NO), Set::Refuse(Errno::EINVAL)),
+    own(libc::SO_ATTACH_REUSEPORT_CBPF, ALL, Get::Refuse(NO), Set::Own(reuseport::attach)),
     own(libc::SO_ATTACH_REUSEPORT_EBPF, ALL, Get::Refuse(NO), Set::Own(sp::no_program)),
-    own(SO_DETACH_REUSEPORT_BPF, ALL, Get::Refuse(NO), Set::Refuse(Errno::EINVAL)),
+    own(SO_DETACH_REUSEPORT_BPF, ALL, Get::Refuse(NO), Set::Do(reuseport::detach)),
     own(libc::SO_TIMESTAMP, ALL, Get::Find(|s| sp::stamp(s, 0)), Set::Do(|s, v| sp::set_stamp(s, v, 0))),
     own(
         libc::SO_TIMESTAMPNS,

@@ -2,6 +2,7 @@
 
 mod address;
 pub mod dgram;
+pub mod reuseport;
 pub mod state;
 pub mod stream;
 mod zerocopy;
@@ -47,6 +48,7 @@ pub fn ops_of(protocol: u32) -> &'static dyn SocketOps {
 
 /// Lets go of what a slot refers to, after its anchor is gone.
 pub fn bury(arena: &'static Arena, slot: &'static Slot) {
+    reuseport::let_go(arena, slot);
     stream::bury(arena, slot);
     dgram::bury(arena, slot);
 }

@@ -25,24 +25,35 @@ pub struct Target {
     pub slot: &'static Slot,
     /// The life of the slot that is meant.
     pub generation: u32,
+    /// The next datagram may go to another one: a program chose by the payload.
+    pub by_program: bool,
 }
 
 impl Target {
     fn of((number, slot): (u32, &'static Slot)) -> Target {
-        Target { number, slot, generation: slot.generation.load(Acquire) }
+        Target { number, slot, generation: slot.generation.load(Acquire), by_program: false }
     }
 }
 
-/// Who gets a datagram; none: nobody is there.
-pub fn find(s: &Sock, packet: &Packet) -> Option<Target> {
-    let found = lookup::find(&Names::lock(s.arena), packet).map(Target::of)?;
+/// Who gets a datagram, the next `length` bytes of `data`; none: nobody is there.
+pub fn find(s: &Sock, packet: &Packet, data: &Buffers<'_>, length: usize) -> Option<Target> {
+    let look = |names: &Names| {
+        let (found, by_program) = lookup::find(names, packet, || {
+            let (mut copy, mut bytes) = (*data, vec![0; length]);
+            let n = copy.take_slice(&mut bytes);
+            bytes.truncate(n);
+            bytes
+        })?;
+        Some(Target { by_program, ..Target::of(found) })
+    };
+    let found = look(&Names::lock(s.arena))?;
     if poll::lives(found.slot) {
         return Some(found);
     }
     // Whoever made that socket is gone; perhaps somebody else holds it. The kernel knows.
     let names = Names::lock(s.arena);
     crate::network::sweep(&names);
-    lookup::find(&names, packet).map(Target::of)
+    look(&names)
 }
 
 /// Does a receiver live that was found a while ago? If not, it is swept away, and others like it.

@@ -8,7 +8,7 @@ use super::lookup::{is_v4, name_of};
 use super::place::{ERRORS, NEWS, STAMP_ID, ZEROCOPY};
 use super::source::Path;
 use super::tell::{put_stamping, Builder};
-use super::{opts, poll, store};
+use super::{kernel_side, opts, poll, store};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
@@ -180,8 +180,10 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         found
     };
     let Some((record, bytes)) = found.filter(|(_, b)| b.len() >= PREFIX) else {
-        let told = Sends(&s.slot.extra[ZEROCOPY]).tell(s.family(), m);
-        return if told { Ok(0) } else { Err(Errno::EAGAIN) };
+        if Sends(&s.slot.extra[ZEROCOPY]).tell(s.family(), m) {
+            return Ok(0);
+        }
+        return kernel_side::receive(s, m).unwrap_or(Err(Errno::EAGAIN));
     };
     let payload = &bytes[PREFIX..];
     let n = payload.len().min(m.data.left());

@@ -43,14 +43,10 @@ pub fn get_option(s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserP
     }))
 }
 
-fn attach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
-    if length < 4 {
-        return Err(Errno::EINVAL);
-    }
-    value.read_u32()?;
-    if length != PROGRAM {
-        return Err(Errno::EINVAL);
-    }
+/// Reads a struct sock_fprog and the program that it points to.
+///
+/// Errors: EPERM when the socket's filters are locked, EINVAL for a program that is not sound, EFAULT.
+pub fn read_program(s: &Sock, value: UserPtr) -> Result<Vec<u8>> {
     let count = value.read_u32()? as u16 as usize;
     let from = UserPtr(value.plus(8).read_u64()? as usize);
     if opts::flag(s.slot, opts::LOCK_FILTER) {
@@ -64,6 +60,18 @@ fn attach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
     if !bpf::is_sound(&bpf::read(&bytes)) {
         return Err(Errno::EINVAL);
     }
+    Ok(bytes)
+}
+
+fn attach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
+    if length < 4 {
+        return Err(Errno::EINVAL);
+    }
+    value.read_u32()?;
+    if length != PROGRAM {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = read_program(s, value)?;
     let _held = s.slot.lock.lock();
     store::replace(s.arena, s.slot, FILTER, &bytes)?;
     s.slot.extra[SPECIAL].fetch_or(SPECIAL_FILTER, AcqRel);

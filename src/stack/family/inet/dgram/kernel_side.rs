@@ -51,9 +51,12 @@ fn make(s: &Sock) -> Result<i32> {
     options::repeat(s.slot, fd);
     let local = s.slot.local();
     if local.port != 0 {
-        let (any, length) = Name { port: local.port, ..Name::any(s.family()) }.encode();
+        let bind = |port| {
+            let (name, length) = Name { port, flow: 0, ..local }.encode();
+            kernel::bind(fd, &name[..length])
+        };
         // Somebody outside may have the port: then any will do.
-        let _ = kernel::bind(fd, &any[..length]);
+        let _ = bind(local.port).or_else(|_| bind(0));
     }
     Ok(fd)
 }
@@ -83,17 +86,50 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>, to: &Name) -> Result<usize> {
     if m.data.take_slice(&mut bytes) < bytes.len() {
         return Err(Errno::EFAULT);
     }
-    let (address, length) = to.encode();
-    kernel::sendto(fd, &bytes, m.flags & !libc::MSG_MORE | libc::MSG_NOSIGNAL, &address[..length])
+    let (mut address, length) = to.encode();
+    let mut control = m.control.to_vec();
+    let mut list = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: all-zero is a valid header.
+    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
+    (header.msg_name, header.msg_namelen) = (address.as_mut_ptr().cast(), length as u32);
+    (header.msg_iov, header.msg_iovlen) = (&raw mut list, 1);
+    if !control.is_empty() {
+        (header.msg_control, header.msg_controllen) = (control.as_mut_ptr().cast(), control.len());
+    }
+    // SAFETY: the header and all that it points to is ours.
+    unsafe { kernel::sendmsg(fd, &header, m.flags & !libc::MSG_MORE | libc::MSG_NOSIGNAL) }
 }
 
-/// Does something wait on the companion?
+/// connect(2) to somebody outside of the network, whom the companion hears alone from then on. None: to nobody outside.
+///
+/// Errors: the kernel's, for a way that it does not know.
+pub fn connect(s: &Sock, to: Option<&Name>) -> Result<()> {
+    match (to, descriptor(s)) {
+        (Some(to), _) => {
+            let fd = have(s)?;
+            let (address, length) = to.encode();
+            kernel::connect(fd, &address[..length])
+        }
+        // AF_UNSPEC
+        (None, Some(fd)) => kernel::connect(fd, &[0; 16]),
+        (None, None) => Ok(()),
+    }
+}
+
+/// poll(2)'s events of the companion: something to read, an error.
 #[inline]
-pub fn readable(s: &Sock) -> bool {
-    descriptor(s).is_some_and(|fd| {
+pub fn ready(s: &Sock) -> u32 {
+    descriptor(s).map_or(0, |fd| {
         let mut fds = [libc::pollfd { fd, events: libc::POLLIN, revents: 0 }];
-        matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1))
+        let _ = kernel::ppoll(&mut fds, Some(0), None);
+        (fds[0].revents & (libc::POLLIN | libc::POLLERR)) as u32
     })
+}
+
+/// SO_ERROR of the companion.
+pub fn take_error(s: &Sock) -> Option<Errno> {
+    let error = kernel::getsockopt_int(descriptor(s)?, libc::SOL_SOCKET, libc::SO_ERROR).ok()?;
+    (error != 0).then(|| Errno::from_raw(error))
 }
 
 /// The length of the companion's next datagram, if one waits.

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use core::sync::atomic::Ordering::*;
 
+use super::super::reuseport;
 use super::opts;
 use super::place::CONNECTED;
 use crate::abi::Name;
@@ -136,11 +137,11 @@ impl Socket {
     }
 }
 
-/// The receiver among `sockets`, which come latest bound first.
-fn choose<K: Copy>(sockets: impl Iterator<Item = (K, Socket)> + Clone, p: &Packet) -> Option<K> {
+/// The receiver among `sockets`, which come latest bound first; several when they are a group that shares.
+fn candidates<K: Copy>(sockets: impl Iterator<Item = (K, Socket)> + Clone, p: &Packet) -> Vec<K> {
     let connected = sockets.clone().filter(|(_, s)| s.is_connected(p)).max_by_key(|(_, s)| s.connected);
     if let Some((key, _)) = connected {
-        return Some(key);
+        return vec![key];
     }
     for wildcard in [false, true] {
         let mut best: Option<(K, Socket, u32)> = None;
@@ -152,13 +153,16 @@ fn choose<K: Copy>(sockets: impl Iterator<Item = (K, Socket)> + Clone, p: &Packe
         }
         let Some((key, socket, _)) = best else { continue };
         if !socket.reuse_port || socket.peer.is_some() {
-            return Some(key);
+            return vec![key];
         }
-        let group = sockets.clone().filter(|(_, s)| s.groups_with(&socket));
-        let count = group.clone().count();
-        return group.map(|(key, _)| key).nth(spread(p, count)).or(Some(key));
+        return sockets.filter(|(_, s)| s.groups_with(&socket)).map(|(key, _)| key).collect();
     }
-    None
+    Vec::new()
+}
+
+/// The receiver among those that share, by the packet's names.
+fn share<K: Copy>(group: &[K], p: &Packet) -> Option<K> {
+    group.get(spread(p, group.len())).or(group.first()).copied()
 }
 
 /// Which of `count` a datagram goes to, the same one for the same four names.
@@ -178,11 +182,17 @@ fn spread(p: &Packet, count: usize) -> usize {
     (((hash >> 32) * count as u64) >> 32) as usize
 }
 
-/// The receiver of a datagram to one.
-pub fn find(names: &Names, p: &Packet) -> Option<(u32, &'static Slot)> {
+/// The receiver of a datagram to one, and whether a program chose it by the payload (SO_ATTACH_REUSEPORT_CBPF).
+pub fn find(names: &Names, p: &Packet, payload: impl FnOnce() -> Vec<u8>) -> Option<(reuseport::Member, bool)> {
     let sockets: Vec<_> =
         names.holders(Kind::Udp, p.port).map(|(number, slot)| ((number, slot), Socket::of(slot))).collect();
-    choose(sockets.iter().copied(), p)
+    let group = candidates(sockets.iter().copied(), p);
+    let shared = share(&group, p)?;
+    if group.len() == 1 {
+        return Some((shared, false));
+    }
+    let (named, by_program) = reuseport::choose(names.arena(), group, payload);
+    Some((named.unwrap_or(shared), by_program))
 }
 
 /// The receivers of a datagram to all or to a group. Who is a member is for the caller to tell.
@@ -219,7 +229,7 @@ mod tests {
     }
 
     fn chosen(sockets: &[Socket], p: &Packet) -> Option<usize> {
-        choose(sockets.iter().copied().enumerate(), p)
+        share(&candidates(sockets.iter().copied().enumerate(), p), p)
     }
 
     #[test]

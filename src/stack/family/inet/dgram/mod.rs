@@ -3,13 +3,13 @@
 //! A bound socket owns a queue (`shm::queue`) that any sender of the network finds by name and puts into. All that the
 //! processes share of a socket lies in its slot; [`place`] says where.
 
-mod bpf;
+pub(super) mod bpf;
 mod cache;
 mod cmsg;
 mod cork;
 mod deliver;
 mod errors;
-mod filter;
+pub(super) mod filter;
 mod full_filter;
 mod kernel_side;
 mod lookup;
@@ -22,12 +22,12 @@ mod poll;
 mod receive;
 mod send;
 mod source;
-mod store;
+pub(super) mod store;
 mod tell;
 
 use core::sync::atomic::Ordering::*;
 
-use super::{address, state};
+use super::{address, reuseport, state};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::{Incoming, Outgoing, SocketOps};
 use crate::names::{ports, Kind, Names};
@@ -176,7 +176,7 @@ impl SocketOps for Dgram {
     }
 
     fn take_error(&self, s: &Sock) -> i32 {
-        errors::take(s.slot).map_or(0, Errno::raw)
+        errors::take(s.slot).or_else(|| kernel_side::take_error(s)).map_or(0, Errno::raw)
     }
 
     fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
@@ -199,6 +199,7 @@ impl SocketOps for Dgram {
 
     fn release(&self, s: &Sock) {
         kernel_side::drop_companion(s.number);
+        reuseport::let_go(s.arena, s.slot);
         let_go(s.arena, s.slot);
     }
 }

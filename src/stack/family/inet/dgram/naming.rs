@@ -5,7 +5,8 @@ use core::sync::atomic::Ordering::*;
 
 use super::lookup::is_v4;
 use super::place::{CHANGES, CONNECTED, MULTICAST_IF};
-use super::{address, changed, cork, lookup, opts, source, state, take_name, LOOPBACK};
+use super::source::Reach;
+use super::{address, changed, cork, kernel_side, lookup, opts, source, state, take_name, LOOPBACK};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::names::{Kind, Names};
 use crate::shm::{Slot, SlotFlags};
@@ -133,7 +134,8 @@ pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
     automatic(s)?;
     let mut to = scoped(peer_of(s, given)?);
     to.ip = source::not_any(s, to.ip);
-    source::reachable(s, &to, false)?;
+    let outside = source::reachable(s, &to, false)? == Reach::Kernel;
+    kernel_side::connect(s, outside.then_some(&to))?;
     let _held = s.slot.lock.lock();
     let local = s.slot.local();
     let old = (local.ip, s.slot.has(SlotFlags::PEER).then(|| s.slot.peer()));
@@ -168,6 +170,12 @@ fn rename(s: &Sock, name: Name) {
 
 /// connect(2) with AF_UNSPEC: what bind(2) chose stays, the rest goes (__udp_disconnect).
 fn disconnect(s: &Sock) {
+    if s.slot.local().is_any() || s.slot.has(SlotFlags::ADDRESS_LOCKED) {
+        let _ = kernel_side::connect(s, None);
+    } else {
+        // It is bound to the address that this socket gives up now.
+        kernel_side::drop_companion(s.number);
+    }
     let _held = s.slot.lock.lock();
     let slot: &Slot = s.slot;
     slot.clear(SlotFlags::PEER);

@@ -49,7 +49,9 @@ pub fn ready(s: &Sock) -> u32 {
             events |= libc::POLLHUP as u32;
         }
     }
-    if mailbox::readable(s) || kernel_side::readable(s) {
+    let beside = kernel_side::ready(s);
+    events |= beside & libc::POLLERR as u32;
+    if mailbox::readable(s) || beside & libc::POLLIN as u32 != 0 {
         events |= IN;
     }
     events
@@ -179,7 +181,7 @@ fn pass_on(s: &Sock) {
 fn wait_for_both(s: &Sock, companion: i32, deadline: Deadline) -> Result<()> {
     loop {
         arm(s, IN);
-        if arrived(s) || kernel_side::readable(s) {
+        if arrived(s) || kernel_side::ready(s) != 0 {
             return Ok(());
         }
         let now = kernel::now_ns();

@@ -46,7 +46,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
                 && s.slot.extra[CORK].load(Relaxed) == 0
                 && s.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_SLOW == 0;
             if let Some(slot) = s.arena.slot(hit.target).filter(|_| quiet && length <= hit.longest as usize) {
-                let target = Target { number: hit.target, slot, generation: hit.generation };
+                let target = Target { number: hit.target, slot, generation: hit.generation, by_program: false };
                 let there = !hit.doubtful || deliver::lives(s, &target);
                 if there && deliver::put(s, &target, &hit.record.with_length(length), &mut m.data)? {
                     return Ok(length);
@@ -101,7 +101,7 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         _ => {
             let segment = control.segment.unwrap_or(opts::word(s.slot, opts::UDP_SEGMENT) as u16) as usize;
             let keep = |t: &Target| {
-                if m.control.is_empty() {
+                if m.control.is_empty() && !t.by_program {
                     let record = deliver::record(&path, 0).pack();
                     let hit = Hit {
                         target: t.number,
@@ -146,7 +146,7 @@ fn put_segments(s: &Sock, path: &Path, segment: usize, data: &mut Buffers<'_>, k
         return Err(Errno::EINVAL);
     }
     if path.reach == Reach::One {
-        if let Some(target) = deliver::find(s, &path.packet) {
+        if let Some(target) = deliver::find(s, &path.packet, data, length) {
             if target.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_GRO != 0 {
                 return put(s, path, length, segment, data, keep);
             }
@@ -172,7 +172,7 @@ pub fn put(
     }
     let start = *data;
     for _ in 0..4 {
-        let Some(target) = deliver::find(s, &path.packet) else { break };
+        let Some(target) = deliver::find(s, &path.packet, data, length) else { break };
         let mut record = deliver::record(path, length);
         record.segment = segment as u16;
         if deliver::put(s, &target, &record.pack(), data)? {

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::reuseport;
 use super::{deferred, state, transport};
 use crate::abi::{Errno, Name, Result};
 use crate::anchor;
@@ -131,6 +132,7 @@ pub fn release(s: &Sock) {
         leave(s, false);
     }
     s.slot.set_conn(None);
+    reuseport::let_go(s.arena, s.slot);
 }
 
 /// Ends this side of the connection (tcp_close): a reset when bytes were left unread or linger says so, else the end of

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::reuseport;
 use super::{address, close, deferred, state};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::family::ops::Outgoing;
@@ -159,6 +160,14 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
         }
         if best.first().is_none_or(|(_, s)| score == *s) {
             best.push((number, score));
+        }
+    }
+    if best.len() > 1 {
+        let slots = best.iter().filter_map(|(number, _)| Some((*number, names.arena().slot(*number)?)));
+        let group = slots.filter(|(_, slot)| options::flag(slot, options::REUSE_PORT)).collect();
+        // A SYN has no payload.
+        if let (Some((number, _)), _) = reuseport::choose(names.arena(), group, Vec::new) {
+            return Some(number);
         }
     }
     let hash = (from.port as usize).wrapping_mul(0x9e37_79b1) >> 7;
