@@ -50,8 +50,9 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
         return Err(Errno::EINVAL);
     }
     let interrupts = signal::InterruptScope::begin();
-    let kernels = fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel));
     loop {
+        // Anew in each turn, as in the kernel: another thread may have put something else behind a number.
+        let kernels = any_kernel(fds);
         let mut count = look(fds);
         if (count > 0 || at_once) && ask_for_ends(fds, count > 0) {
             count = look(fds);
@@ -68,12 +69,17 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
         }
         let slept = wait::interruptible_poll(&interrupts, mask, || sleep(fds, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
-            let count = if kernels { look_kernel(fds) } else { look(fds) };
+            let count = if any_kernel(fds) { look_kernel(fds) } else { look(fds) };
             if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {
                 return Ok(count);
             }
         }
     }
+}
+
+/// Is there a descriptor that only the kernel can answer for?
+fn any_kernel(fds: &[libc::pollfd]) -> bool {
+    fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel))
 }
 
 /// Fills in what user space knows; kernel entries become 0.
@@ -193,7 +199,8 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
     }
     match outcome {
         Ok(_) => Ok(true),
-        Err(Errno::EINTR) => Err(Errno::EINTR),
+        // What is ready by now wins over the signal, whose handler runs all the same.
+        Err(Errno::EINTR) if look(fds) > 0 => Ok(true),
         Err(e) => Err(e),
     }
 }

@@ -7,10 +7,11 @@ use crate::kernel;
 use crate::shm::views::UserPtr;
 use crate::wait::Deadline;
 
-// include/linux/poll.h: which poll events each set stands for.
-const READ: u32 = (libc::POLLRDNORM | libc::POLLRDBAND | libc::POLLIN | libc::POLLHUP | libc::POLLERR) as u32;
-const WRITE: u32 = (libc::POLLWRBAND | libc::POLLWRNORM | libc::POLLOUT | libc::POLLERR) as u32;
-const EXCEPT: u32 = libc::POLLPRI as u32;
+// fs/select.c: which poll events each set stands for. A number that is closed while select sleeps counts in each.
+const READ: u32 =
+    (libc::POLLRDNORM | libc::POLLRDBAND | libc::POLLIN | libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) as u32;
+const WRITE: u32 = (libc::POLLWRBAND | libc::POLLWRNORM | libc::POLLOUT | libc::POLLERR | libc::POLLNVAL) as u32;
+const EXCEPT: u32 = (libc::POLLPRI | libc::POLLNVAL) as u32;
 
 /// The three sets, as the program's memory has them; any may be null.
 pub struct Sets {
