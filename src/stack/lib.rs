@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod bell;
 pub mod calls;
 pub mod config;
+pub mod confine;
 pub mod descriptors;
 pub mod family;
 pub mod fdtable;

@@ -10,6 +10,7 @@
 mod boundary;
 mod guard;
 
+mod confine;
 mod cookies;
 mod descriptors;
 mod limits;

@@ -7,7 +7,7 @@ use stack::offspring;
 
 use crate::boundary::set_errno;
 use crate::descriptors as fds;
-use crate::{limits, messages, process, ranges, readiness, signals, sockets, streams, transfer, vectors};
+use crate::{confine, limits, messages, process, ranges, readiness, signals, sockets, streams, transfer, vectors};
 
 // The macro has no variadics: the words that the caller did not give are read and not used.
 hook! {
@@ -146,6 +146,8 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
         libc::SYS_setns => go!(process::our_setns, a, b),
         libc::SYS_execve => go!(process::our_execve, a, b, c),
         libc::SYS_execveat => go!(process::our_execveat, a, b, c, d, e),
+        libc::SYS_prctl => go!(confine::our_prctl, a, b, c, d, e),
+        libc::SYS_seccomp => confine::seccomp(a, c, |c| real!(syscall)(number, a, b, c, d, e, f)),
         libc::SYS_exit_group => {
             process::our_exit(a as _);
             None

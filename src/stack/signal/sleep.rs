@@ -118,7 +118,46 @@ pub fn ppoll(fds: &mut [libc::pollfd], timeout_ns: Option<u64>, mask: Option<&u6
     let time = time.as_mut().map_or(core::ptr::null_mut(), |t| t as *mut libc::timespec);
     let mask = mask.map_or(core::ptr::null(), |m| m as *const u64);
     // SAFETY: all three are valid or null.
-    unsafe { call(Sysno::ppoll, [fds.as_mut_ptr() as usize, fds.len(), time as usize, mask as usize, 8, 0]) }
+    match unsafe { call(Sysno::ppoll, [fds.as_mut_ptr() as usize, fds.len(), time as usize, mask as usize, 8, 0]) } {
+        // More entries than the program left itself descriptors (RLIMIT_NOFILE), which select does not look at.
+        Err(Errno::EINVAL) => pselect(fds, time, mask),
+        other => other,
+    }
+}
+
+/// pselect(2) in the place of ppoll(2): sleeps for the same events, then asks for each by itself.
+fn pselect(fds: &mut [libc::pollfd], time: *mut libc::timespec, mask: *const u64) -> Result<usize> {
+    const IN: i16 = libc::POLLIN | libc::POLLRDNORM | libc::POLLRDHUP;
+    let limit = fds.iter().map(|p| p.fd + 1).max().unwrap_or(0).max(0) as usize;
+    let words = limit.div_ceil(64);
+    let mut sets = vec![0u64; 3 * words];
+    for p in fds.iter().filter(|p| p.fd >= 0) {
+        // A hang-up counts as something to read, an error as room.
+        let asked = [p.events & IN != 0 || p.events == 0, p.events & libc::POLLOUT != 0, p.events & libc::POLLPRI != 0];
+        for (set, _) in asked.iter().enumerate().filter(|(_, asked)| **asked) {
+            sets[set * words + p.fd as usize / 64] |= 1 << (p.fd % 64);
+        }
+    }
+    let base = sets.as_mut_ptr() as usize;
+    let at = |set: usize| base + set * words * size_of::<u64>();
+    let signals = [mask as usize, 8];
+    let args = [limit, at(0), at(1), at(2), time as usize, signals.as_ptr() as usize];
+    // SAFETY: the sets are as long as `limit` says; time and mask are valid or null.
+    unsafe { call(Sysno::pselect6, args) }?;
+    let mut count = 0;
+    for p in fds {
+        if crate::kernel::ppoll(core::slice::from_mut(p), Some(0), None).is_err() {
+            let told = |set: usize| p.fd >= 0 && sets[set * words + p.fd as usize / 64] >> (p.fd % 64) & 1 == 1;
+            p.revents = [libc::POLLIN, libc::POLLOUT, libc::POLLPRI]
+                .into_iter()
+                .zip(0..)
+                .filter(|(_, set)| told(*set))
+                .map(|(event, _)| event)
+                .sum();
+        }
+        count += usize::from(p.revents != 0);
+    }
+    Ok(count)
 }
 
 /// futex(2): sleeps while `word` holds `expected`, in memory that several processes share.
