@@ -25,6 +25,7 @@ pub mod shm;
 pub mod signal;
 pub mod sleepers;
 pub mod socket;
+pub mod space;
 pub mod stop;
 pub mod transfer;
 pub mod vectors;

@@ -90,6 +90,7 @@ unsafe fn counts(number: c_long, [a, b, c, d, _]: [usize; 5]) -> Option<c_long> 
         libc::SYS_fcntl => go!(fds::our_fcntl, a, b, c),
         libc::SYS_ioctl => go!(fds::our_ioctl, a, b, c),
         libc::SYS_setrlimit => go!(limits::our_setrlimit, a, b),
+        libc::SYS_getrlimit => go!(limits::our_getrlimit, a, b),
         libc::SYS_prlimit64 => go!(limits::our_prlimit, a, b, c, d),
         libc::SYS_pidfd_getfd => go!(process::our_pidfd_getfd, a, b, c),
         libc::SYS_io_uring_setup if !stack::process::io_uring_allowed() => {

@@ -16,7 +16,7 @@ pub mod usercopy;
 pub mod views;
 
 pub use arena::{layout_id, Arena, Header, BUCKETS};
-pub use chunk::{Chunk, CLASS_SIZES, NO_CHUNK};
+pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
 pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{set_forked, tid, Locked, ShmLock};
 pub use mend::mend;
