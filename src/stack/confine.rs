@@ -62,6 +62,7 @@ fn prefixed(text: Range<usize>, program: &[Instruction]) -> Vec<Instruction> {
 /// The filter at `program` (struct sock_fprog) as it is to be given to the kernel. None: as it is, because it cannot be
 /// read or is one that the kernel refuses.
 pub fn widened(program: UserPtr) -> Option<Vec<Instruction>> {
+    crate::signal::thread_ready();
     let length = program.read_u32().ok()? as usize & 0xffff;
     let at = UserPtr(program.plus(8).read_u64().ok()? as usize);
     if length == 0 || length > LONGEST {

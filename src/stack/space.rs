@@ -15,8 +15,13 @@ use crate::shm::FILE_LENGTH;
 /// Did this process, or one that it is a copy of, set a limit that has the arena's length on top?
 static CHANGED: AtomicBool = AtomicBool::new(false);
 
-/// The limit at `asked` as it is to be given to the kernel. None: it cannot be read.
+/// The limit at `asked` as it is to be given to the kernel. None: there is none, or it cannot be
+/// read.
 pub fn real(asked: UserPtr) -> Option<rlimit> {
+    if asked.is_null() {
+        return None;
+    }
+    crate::signal::thread_ready();
     let asked = rlimit { rlim_cur: asked.read_u64().ok()?, rlim_max: asked.plus(8).read_u64().ok()? };
     let now = kernel::space_limit();
     let most = if asked.rlim_max <= shown(now).rlim_max { now.rlim_max } else { RLIM_INFINITY };

@@ -15,6 +15,7 @@ mod cookies;
 mod descriptors;
 mod limits;
 mod messages;
+mod privileges;
 mod process;
 mod ranges;
 mod readiness;
