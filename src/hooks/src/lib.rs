@@ -15,7 +15,6 @@ mod cookies;
 mod descriptors;
 mod limits;
 mod messages;
-mod privileges;
 mod process;
 mod ranges;
 mod readiness;

@@ -149,11 +149,6 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
         libc::SYS_execveat => go!(process::our_execveat, a, b, c, d, e),
         libc::SYS_prctl => go!(confine::our_prctl, a, b, c, d, e),
         libc::SYS_seccomp => confine::seccomp(a, c, |c| real!(syscall)(number, a, b, c, d, e, f)),
-        // By number they change the calling thread only.
-        libc::SYS_setuid | libc::SYS_setreuid | libc::SYS_setresuid | libc::SYS_chroot => {
-            stack::network::leaving();
-            None
-        }
         libc::SYS_exit_group => {
             process::our_exit(a as _);
             None

@@ -84,14 +84,6 @@ pub fn space_limit() -> libc::rlimit {
     limit
 }
 
-/// RLIMIT_AS, both limits.
-pub fn space_limit() -> libc::rlimit {
-    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: `limit` is writable.
-    let _ = unsafe { sys!(prlimit64, 0, libc::RLIMIT_AS, 0, &raw mut limit) };
-    limit
-}
-
 /// close_range(2) with any flags.
 pub fn close_range_with(first: u32, last: u32, flags: u32) -> Result<()> {
     // SAFETY: no pointers.
