@@ -53,6 +53,12 @@ pub fn set_errno(error: Errno) {
     unsafe { *libc::__errno_location() = error.raw() };
 }
 
+/// The C variable `errno`.
+pub fn errno() -> i32 {
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() }
+}
+
 /// Runs a hook's work on a descriptor of ours. A panic becomes EIO; it must not reach the program.
 #[inline]
 pub fn answer<T: Answer>(work: impl FnOnce() -> Result<T>) -> T::C {

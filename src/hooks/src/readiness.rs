@@ -7,7 +7,7 @@ use stack::readiness::{self, epoll, select as sets_of};
 use stack::shm::views::UserPtr;
 use stack::wait;
 
-use crate::boundary::answer;
+use crate::boundary::{answer, errno};
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -190,7 +190,14 @@ hook! {
     unsafe fn epoll_ctl(epoll_fd: c_int, operation: c_int, fd: c_int, event: *mut epoll_event) -> c_int => our_epoll_ctl {
         match epoll::control(epoll_fd, operation, fd, at(event)) {
             Some(done) => answer(|| done),
-            None => real!(epoll_ctl)(epoll_fd, operation, fd, event),
+            None => {
+                let done = real!(epoll_ctl)(epoll_fd, operation, fd, event);
+                let too_deep = done < 0 && matches!(errno(), libc::ELOOP | libc::EINVAL);
+                if too_deep && operation == libc::EPOLL_CTL_ADD && epoll::make_room(epoll_fd) {
+                    return real!(epoll_ctl)(epoll_fd, operation, fd, event);
+                }
+                done
+            }
         }
     }
 }

@@ -67,7 +67,7 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
         if spins && wait::spin(|| interrupts.came() || look(fds) > 0) {
             continue;
         }
-        let slept = wait::interruptible_poll(&interrupts, mask, || sleep(fds, deadline, at_once, mask))?;
+        let slept = wait::interruptible_poll(&interrupts, mask, false, || sleep(fds, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
             let count = if any_kernel(fds) { look_kernel(fds) } else { look(fds) };
             if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {

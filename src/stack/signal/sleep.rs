@@ -160,6 +160,17 @@ fn pselect(fds: &mut [libc::pollfd], time: *mut libc::timespec, mask: *const u64
     Ok(count)
 }
 
+/// epoll_pwait2(2), timeout and mask as for [`ppoll`]. Unlike it, it ends with EINTR also when the process was stopped and goes
+/// on (signal(7)).
+pub fn epoll(fd: i32, into: &mut [libc::epoll_event], timeout_ns: Option<u64>, mask: Option<&u64>) -> Result<usize> {
+    let time = timeout_ns.map(timespec);
+    let time = time.as_ref().map_or(core::ptr::null(), |t| t as *const libc::timespec);
+    let mask = mask.map_or(core::ptr::null(), |m| m as *const u64);
+    let args = [fd as usize, into.as_mut_ptr() as usize, into.len(), time as usize, mask as usize, 8];
+    // SAFETY: `into` is writable for as many events as it says, the others are valid or null.
+    unsafe { call(Sysno::epoll_pwait2, args) }
+}
+
 /// futex(2): sleeps while `word` holds `expected`, in memory that several processes share.
 pub fn futex(word: &AtomicU32, expected: u32, timeout_ns: Option<u64>) -> Result<()> {
     let time = timeout_ns.map(timespec);

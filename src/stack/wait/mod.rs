@@ -120,21 +120,21 @@ pub fn interruptible<T>(timed: bool, s: Option<&Sock>, call: impl FnOnce(bool) -
 }
 
 /// As [`interruptible`], for poll(2) and its kin: every handler ends the call, and those that only `mask` lets through
-/// run as well. They run when the sleep is over; one that has run since `interrupts` began ends the call too.
+/// run as well. They run when the sleep is over; one that has run since `interrupts` began ends the call too. `stops`: so
+/// does a stop without a handler.
 pub fn interruptible_poll<T>(
     interrupts: &signal::InterruptScope,
     mask: Option<&u64>,
+    stops: bool,
     call: impl FnOnce() -> Result<T>,
 ) -> Result<Option<T>> {
-    let outcome = {
+    let (outcome, stopped) = {
         let _critical = signal::critical();
-        let _sleeping = Sleeping::enter(None);
+        let sleeping = Sleeping::enter(None);
         cancel::test();
-        if interrupts.came() {
-            Err(Errno::EINTR)
-        } else {
-            call()
-        }
+        let outcome = if interrupts.came() { Err(Errno::EINTR) } else { call() };
+        let stopped = stops && !signal::put_off() && !sleeping.leave().called;
+        (outcome, stopped)
     };
     match outcome {
         Err(Errno::EINTR) => {
@@ -142,7 +142,11 @@ pub fn interruptible_poll<T>(
             if let Some(mask) = mask {
                 cancel::deliver(mask);
             }
-            interrupts.take().map_or(Ok(None), |_| Err(Errno::EINTR))
+            if interrupts.take().is_some() || stopped {
+                Err(Errno::EINTR)
+            } else {
+                Ok(None)
+            }
         }
         other => other.map(Some),
     }

@@ -16,7 +16,7 @@ pub use control::control;
 pub use instance::{created, is_instance, native};
 pub use wait::wait;
 
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub struct Set {
     items: Mutex<Items>,
     /// Our epoll instance that watches anchors.
     bells: AtomicI32,
+    /// The program's instance is among the bells, so that a sleep on them is one on everything.
+    whole: AtomicBool,
     /// An eventfd among the bells, for waking a waiter when something changes in user space.
     kick: AtomicI32,
     /// Threads that sleep in a wait.
@@ -59,6 +61,8 @@ pub struct Set {
 
 /// The kick's mark among the bells.
 const KICK: u64 = u64::MAX;
+/// The mark of the kernel's part among the bells: the program's own instance.
+const KERNELS: u64 = u64::MAX - 1;
 /// A nested instance's mark: the item's number with this bit.
 const NESTED: u64 = 1 << 63;
 /// With [`NESTED`]: it is the bells of the nested instance that rang, not the kernel's part of it.
@@ -105,6 +109,7 @@ impl Set {
         Ok(Set {
             items: Mutex::new(Items::default()),
             bells: AtomicI32::new(bells),
+            whole: AtomicBool::new(false),
             kick: AtomicI32::new(kick),
             sleepers: AtomicU32::new(0),
             rescan: AtomicU32::new(0),
@@ -145,6 +150,10 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
         return Ok(set.clone());
     }
     let set = Arc::new(Set::new()?);
+    // Refused where instances are nested too deep already (EP_MAX_NESTS).
+    let whole =
+        kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_ADD, epoll, libc::EPOLLIN as u32, KERNELS);
+    set.whole.store(whole.is_ok(), Release);
     let numbers = instance::numbers(epoll);
     for outer in sets.values() {
         for number in &numbers {
@@ -159,6 +168,19 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
     instance::wake_native(&numbers);
     numbers.into_iter().for_each(control::adopt_early);
     Ok(set)
+}
+
+/// The kernel refused a registration in the program's instance, perhaps for the depth that ours adds to it: then ours goes.
+/// True when that is worth another attempt.
+pub fn make_room(epoll: i32) -> bool {
+    let Some(set) = set_of(epoll) else { return false };
+    let whole = set.whole.swap(false, AcqRel);
+    if whole {
+        let _ = kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_DEL, epoll, 0, 0);
+        // Whoever sleeps on the bells alone has to sleep on both.
+        set.kick();
+    }
+    whole
 }
 
 /// Are there sets at all? Without one, nothing below has anything to do.

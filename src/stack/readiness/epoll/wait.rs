@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::*;
 use std::sync::Arc;
 
 use super::instance::kernel_part;
-use super::{set_of, Set, INNER_BELLS, KICK, NESTED};
+use super::{set_of, Set, INNER_BELLS, KERNELS, KICK, NESTED};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::UserPtr;
@@ -20,6 +20,8 @@ const BELLS_EVERY_NS: u64 = 1_000_000;
 const DRY_LOOKS: u32 = 4;
 /// Events told by one call at most; a program that asks for more gets them with the next.
 const MOST: usize = 256;
+/// Bells taken by one system call.
+const AT_ONCE: usize = 64;
 
 /// Waits on an instance that watches sockets of ours. None: the kernel's.
 pub fn wait(
@@ -119,7 +121,8 @@ fn gather(
         if !at_once && !interrupts.came() && wait::spin(|| interrupts.came() || any_ready()) {
             continue;
         }
-        let slept = wait::interruptible_poll(&interrupts, mask, || sleep(set, epoll, deadline, at_once, mask))?;
+        let whole = set.whole.load(Acquire);
+        let slept = wait::interruptible_poll(&interrupts, mask, whole, || sleep(set, epoll, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
             count = set.lock().collect(told);
             count += kernel_part(epoll, &mut told[count..]);
@@ -133,7 +136,9 @@ fn sleep(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Op
     set.sleepers.fetch_add(1, AcqRel);
     let outcome = sleep_armed(set, epoll, deadline, at_once, mask);
     set.sleepers.fetch_sub(1, AcqRel);
-    take_bells(set);
+    if !set.whole.load(Acquire) {
+        take_bells(set);
+    }
     outcome
 }
 
@@ -153,40 +158,58 @@ fn sleep_armed(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, ma
     }
     let until = [deadline, look_by].into_iter().flatten().min();
     let left = if at_once { Some(0) } else { until.map(|u| u.saturating_sub(now)) };
-    let mut fds = [
-        libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 },
-        libc::pollfd { fd: set.bells.load(Acquire), events: libc::POLLIN, revents: 0 },
-    ];
-    match signal::sleep::ppoll(&mut fds, left, mask) {
+    let bells = set.bells.load(Acquire);
+    let slept = if set.whole.load(Acquire) {
+        let mut rung = [libc::epoll_event { events: 0, u64: 0 }; AT_ONCE];
+        let slept = signal::sleep::epoll(bells, &mut rung, left, mask);
+        answer(set, &rung[..slept.unwrap_or(0)]);
+        slept
+    } else {
+        let mut fds = [epoll, bells].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        signal::sleep::ppoll(&mut fds, left, mask)
+    };
+    match slept {
         Ok(0) => Ok(at_once || deadline.is_some_and(|d| d <= kernel::now_ns())),
         Ok(_) => Ok(false),
+        Err(Errno::ENOSYS) => {
+            // Before Linux 5.11.
+            set.whole.store(false, Release);
+            Ok(false)
+        }
         Err(e) => Err(e),
     }
 }
 
 /// Takes what rang since. True if anything did.
 pub fn take_bells(set: &Arc<Set>) -> bool {
-    let mut rung = [libc::epoll_event { events: 0, u64: 0 }; 64];
+    let mut rung = [libc::epoll_event { events: 0, u64: 0 }; AT_ONCE];
     let mut any = false;
     // Bounded: bells that keep ringing are taken with the next wait.
     for _ in 0..16 {
         let count = kernel::epoll_events(set.bells.load(Acquire), &mut rung);
-        let mut items = set.lock();
-        for event in &rung[..count] {
-            let data = { event.u64 };
-            if data == KICK {
-                let mut counter = [0u8; 8];
-                let _ = kernel::read(set.kick.load(Acquire), &mut counter);
-            } else if data & NESTED != 0 {
-                items.rung_nested(data as u32, data & INNER_BELLS != 0);
-            } else {
-                items.rung(data as u32, event.events);
-            }
-        }
+        answer(set, &rung[..count]);
         any |= count > 0;
         if count < rung.len() {
             break;
         }
     }
     any
+}
+
+/// What the bells told is worth a look.
+fn answer(set: &Arc<Set>, rung: &[libc::epoll_event]) {
+    let mut items = set.lock();
+    for event in rung {
+        let data = { event.u64 };
+        if data == KICK {
+            let mut counter = [0u8; 8];
+            let _ = kernel::read(set.kick.load(Acquire), &mut counter);
+        } else if data == KERNELS {
+            // The program's own instance, which is asked by itself.
+        } else if data & NESTED != 0 {
+            items.rung_nested(data as u32, data & INNER_BELLS != 0);
+        } else {
+            items.rung(data as u32, event.events);
+        }
+    }
 }
