@@ -23,7 +23,7 @@ esac
 
 # command or header : package
 needed=(gcc:gcc strace:strace curl:curl python3:python3 git:git setsid:util-linux timeout:coreutils diff:diffutils
-    awk:mawk tar:tar stress-ng:stress-ng)
+    awk:mawk tar:tar stress-ng:stress-ng valgrind:valgrind)
 
 missing=()
 for pair in "${needed[@]}"; do

@@ -61,7 +61,7 @@ pub fn arena() -> Result<&'static Arena> {
         let arena = open().or_else(|e| rights::inherited().ok_or(e)).inspect_err(complain).map_err(as_of_a_socket)?;
         kernel::watch_ticks();
         signal::arm_faults();
-        if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
+        if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena, 0) {
             // Whoever was here was killed: their names and memory are taken over.
             sweep(&Names::lock(arena));
         }
@@ -170,18 +170,20 @@ fn as_of_a_socket(error: Errno) -> Errno {
 /// Nothing here allocates: a handler may end the process by _exit(2) in the middle of malloc.
 pub fn tidy() {
     let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) else { return };
-    if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena) {
+    if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena, kernel::pid()) {
         sweep(&Names::lock(arena));
         recount(arena);
     }
     remove_if_empty(arena);
 }
 
-/// Is the process that made it gone, for each of the first few sockets? To ask about one that lives costs one call.
-fn looks_abandoned(arena: &'static Arena) -> bool {
+/// Is the process that made it gone, or the one that is leaving, for each of the first few sockets? To ask about one that
+/// lives costs one call.
+fn looks_abandoned(arena: &'static Arena, leaving: u32) -> bool {
     const FEW: usize = 64;
     let mut living = (0..arena.slots_used()).filter_map(|n| arena.slot(n).filter(|s| s.in_use()));
-    !living.by_ref().take(FEW).any(|s| kernel::process_lives(s.pid.load(Relaxed)))
+    let others = |pid: u32| pid != leaving && kernel::process_lives(pid);
+    !living.by_ref().take(FEW).any(|s| others(s.pid.load(Relaxed)))
 }
 
 /// Mends a count of sockets that killed processes left too high, where there are none at all. A socket that is being made

@@ -1,9 +1,12 @@
 //! fork(2) and its kin, and the end of a process.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use super::{add, lessen};
 use crate::fdtable;
+use crate::kernel;
 use crate::process;
-use crate::socket;
+use crate::socket::{self, Sock};
 
 /// A copy of this process is about to be made: its descriptors are references of their own.
 pub fn before_fork() {
@@ -79,7 +82,17 @@ pub fn leave() {
     for (fd, _) in fdtable::all() {
         if let Some(s) = fdtable::get(fd) {
             socket::detach(&s);
+            close_what_stays(&s);
         }
+    }
+}
+
+/// A socket that others hold as well, or that somebody who was killed is still counted at: without our descriptor the kernel
+/// knows whether it lives, which the last one to leave asks (`network::tidy`).
+fn close_what_stays(s: &Sock) {
+    let inode = s.slot.inode.load(Relaxed);
+    if inode != 0 && kernel::status(s.fd).is_ok_and(|status| status.inode == inode) {
+        let _ = kernel::close(s.fd);
     }
 }
 
@@ -93,6 +106,7 @@ pub fn leave_at_once() {
         if let Some(s) = fdtable::get(fd) {
             if fdtable::take(fd, number) {
                 socket::drop_reference(&s);
+                close_what_stays(&s);
             }
         }
     }

@@ -34,6 +34,7 @@ sockhop_uc_copy:
 .Lsuc_land_byte:
     sub     x0, x0, x3
     ret
+    .size sockhop_uc_copy, . - sockhop_uc_copy
 sockhop_uc_probe:
 .Lsuc_probe:
     cbnz    w2, 2f
@@ -53,6 +54,7 @@ sockhop_uc_probe:
 .Lsuc_land_probe:
     mov     x0, #0
     ret
+    .size sockhop_uc_probe, . - sockhop_uc_probe
 sockhop_uc_end:
     .popsection
     .pushsection .rodata.sockhop_usercopy,"a",@progbits

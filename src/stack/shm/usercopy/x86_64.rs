@@ -198,6 +198,7 @@ sockhop_uc_copy:
 
     // usize probe(rdi: first, rsi: last byte, edx: 0 read, 1 write): 1 if one byte of each page can be touched.
     .p2align 4
+    .size sockhop_uc_copy, . - sockhop_uc_copy
 sockhop_uc_probe:
     test    edx, edx
     jne     71f
@@ -245,6 +246,7 @@ sockhop_uc_probe:
     sub     rax, r8
     ret
     .cfi_endproc
+    .size sockhop_uc_probe, . - sockhop_uc_probe
 sockhop_uc_end:
     .popsection
 

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The C tests under valgrind's memcheck with the library: no error of the library's.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/valgrind.sh [--only PATTERN] [--jobs N] [--limit SECONDS]
+
+Runs each program of c-tests under memcheck with the library preloaded, and fails where memcheck tells of an error that
+has a function of the library in it. What is explained stands in tests/valgrind/sockhop.supp. What the programs print is
+not compared, since time goes slowly there; one that does not end is named, but fails nothing.
+
+  --only PATTERN    only tests whose area/name matches this shell pattern, such as 'stream/*'
+  --jobs N          tests at a time (2)
+  --limit SECONDS   how long one may take (60)
+
+The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N passed, N failed".
+TEXT
+}
+
+only='*' jobs=2 limit=60
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --only) only="${2-}"; shift 2 || { usage >&2; exit 2; } ;;
+        --jobs) jobs="${2-}"; shift 2 || { usage >&2; exit 2; } ;;
+        --limit) limit="${2-}"; shift 2 || { usage >&2; exit 2; } ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+[[ $jobs =~ ^[1-9][0-9]*$ && $limit =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+
+cd "$(dirname "$0")/.."
+root=$PWD
+library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
+[ -f "$library" ] || { echo "valgrind: $library is not there; cargo build --release makes it" >&2; exit 1; }
+command -v valgrind > /dev/null || { echo "valgrind: the program is not there; apt-get install valgrind" >&2; exit 1; }
+for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
+unset LD_PRELOAD
+export LC_ALL=C
+
+work=$(mktemp -d)
+networks=$(mktemp -d /dev/shm/sockhop-valgrind.XXXXXX)
+built=$root/target/valgrind
+trap 'rm -rf "$work" "$networks"' EXIT
+
+# The signals that the tests set for what never comes would come too early: time goes slowly under memcheck.
+check() {
+    local test=$1 dir=$work/${1//\//-} status=0 hits
+    mkdir -p "$dir" "$built/${test%/*}"
+    gcc -O1 -g -pthread -I c-tests/lib -o "$built/$test" "c-tests/$test.c" || { echo "FAIL $test: does not compile"; return; }
+    # A leak check would read all that is mapped, which is some gigabytes of address space for a network.
+    (cd "$dir" && LD_PRELOAD="$library" SOCKHOP_DIR="$networks" SOCKHOP_NET="${test//\//-}" setsid --wait \
+        timeout -s KILL "$limit" valgrind -q --leak-check=no --num-callers=24 --suppressions="$root/tests/valgrind/sockhop.supp" \
+        --log-file="$dir/log.%p" "$built/$test" < /dev/null > "$dir/out" 2>&1) || status=$?
+    # An error is a paragraph; the library's are those whose first frame is in it. What it hands on to libc as it came, such
+    # as the program's bad addresses, is the program's.
+    hits=$(cat "$dir"/log.* 2> /dev/null | sed 's/^==[0-9]*== \{0,1\}//' |
+        awk -v RS= 'match($0, / at 0x[^\n]*/) && substr($0, RSTART, RLENGTH) ~ /libsockhop|\.rs:[0-9]+\)/ && !/^Thread/ { print; print "" }') || true
+    if [ -n "$hits" ]; then
+        echo "FAIL $test"
+        head -n 24 <<< "$hits"
+    elif [ $status -ge 124 ]; then
+        echo "ok   $test (did not end: $status)"
+    else
+        echo "ok   $test"
+    fi
+    rm -rf "$dir"
+}
+
+cp "$library" "$work/libsockhop.so"
+library=$work/libsockhop.so
+mapfile -t tests < <(find c-tests -name '*.c' -not -path 'c-tests/lib/*' | sed 's|^c-tests/||; s|\.c$||' | sort)
+running=0
+for test in "${tests[@]}"; do
+    # shellcheck disable=SC2053 # a pattern is what is wanted here
+    [[ $test == $only ]] || continue
+    check "$test" > "$work/${test//\//-}.result" 2>&1 &
+    running=$((running + 1))
+    if [ $running -ge "$jobs" ]; then
+        wait -n || true
+        running=$((running - 1))
+    fi
+done
+wait
+cat "$work"/*.result
+passed=$(cat "$work"/*.result | grep -c '^ok ' || true)
+failed=$(cat "$work"/*.result | grep -c '^FAIL ' || true)
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
