@@ -31,6 +31,8 @@ pub struct Control {
     pub segment: Option<u16>,
     /// SO_TIMESTAMPING's flags for this datagram.
     pub stamps: Option<u32>,
+    /// IPV6_DONTFRAG.
+    pub whole: Option<bool>,
 }
 
 struct Message<'a> {
@@ -188,7 +190,7 @@ fn of_ipv6(m: &Message<'_>, out: &mut Control) -> Result<()> {
             _ => return Err(Errno::EINVAL),
         },
         libc::IPV6_DONTFRAG => match m.int()? {
-            0 | 1 => {}
+            whole @ (0 | 1) => out.whole = Some(whole != 0),
             _ => return Err(Errno::EINVAL),
         },
         _ => return Err(Errno::EINVAL),

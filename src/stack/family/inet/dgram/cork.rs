@@ -2,7 +2,7 @@
 
 use super::place::CORK;
 use super::source::{Path, Reach};
-use super::{deliver, lookup, send, store};
+use super::{deliver, limits, lookup, send, store};
 use crate::abi::{Errno, Result};
 use crate::shm::views::{Buffers, List};
 use crate::shm::{Record, SlotFlags};
@@ -54,7 +54,7 @@ fn add_piece(s: &Sock, path: Option<&Path>, data: &mut Buffers<'_>) -> Result<()
             }
         });
     }
-    if total > send::longest(v4) {
+    if total > limits::longest_of(s.slot, v4) {
         return Err(Errno::EMSGSIZE);
     }
     send::told(s)?;

@@ -21,8 +21,6 @@ const LOCAL: u8 = 1;
 const ICMP: u8 = 2;
 const ICMP6: u8 = 3;
 const TIMESTAMPING: u8 = 4;
-/// The loopback interface's MTU.
-const MTU: u32 = 65536;
 /// More errors than this are not kept.
 const MOST: usize = 256;
 /// ee_info and ee_data stand before the payload.
@@ -75,10 +73,10 @@ pub fn refused(s: &Sock, path: &Path, length: usize, mut data: Buffers<'_>) {
     news(s);
 }
 
-/// A datagram was too long for the way.
-pub fn too_long(s: &Sock, path: &Path) {
+/// A datagram was too long for the way, which takes packets of `mtu` bytes.
+pub fn too_long(s: &Sock, path: &Path, mtu: u32) {
     if wants_queue(s.slot, is_v4(path.packet.destination)) {
-        let error = Extended { errno: libc::EMSGSIZE, origin: LOCAL, kind: 0, code: 0, info: MTU, data: 0 };
+        let error = Extended { errno: libc::EMSGSIZE, origin: LOCAL, kind: 0, code: 0, info: mtu, data: 0 };
         queue(s, path, &error, 0, &[]);
         news(s);
     }

@@ -12,6 +12,7 @@ mod errors;
 pub(super) mod filter;
 mod full_filter;
 mod kernel_side;
+mod limits;
 mod lookup;
 mod mailbox;
 mod membership;
@@ -53,6 +54,8 @@ pub(crate) mod place {
     /// Order among the sockets that are connected to one peer.
     pub const CONNECTED: usize = 14;
     // Written now and then.
+    /// The path MTU that waits to be told (IPV6_RECVPATHMTU); 0 for none.
+    pub const PATH_MTU: usize = 15;
     /// Datagrams dropped because the queue was full.
     pub const DROPS: usize = 16;
     /// The error queue's chunk + 1.

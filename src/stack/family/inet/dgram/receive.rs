@@ -4,9 +4,9 @@ use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 
 use super::lookup::name_of;
-use super::place::STAMP;
+use super::place::{PATH_MTU, STAMP};
 use super::tell::{self, Builder};
-use super::{cork, errors, kernel_side, mailbox, opts, PEEKED};
+use super::{cork, errors, kernel_side, limits, mailbox, opts, PEEKED};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
@@ -27,6 +27,9 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
     let room = m.data.left();
     let tells = opts::tells_anything(s.slot);
+    if tells && s.slot.extra[PATH_MTU].load(Relaxed) != 0 && limits::tell_path_mtu(s, m) {
+        return Ok(0);
+    }
     let (mut length, mut copied) = (0, 0);
     let mut tried = false;
     let found = mailbox::take(s, |record, payload| {

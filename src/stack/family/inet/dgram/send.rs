@@ -9,31 +9,18 @@ use super::deliver::{self, Target};
 use super::lookup::{bits, is_v4};
 use super::place::{CHANGES, CORK, SPECIAL, TARGET, ZEROCOPY};
 use super::source::{self, Path, Reach};
-use super::{cork, errors, kernel_side, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
+use super::{cork, errors, kernel_side, limits, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Outgoing;
 use crate::shm::views::Buffers;
 use crate::shm::SlotFlags;
 use crate::socket::Sock;
 
-/// 65535 less the headers of IPv4 and UDP (RFC 768).
-pub const LONGEST_V4: usize = 65507;
-/// 65535 less UDP's header; IPv6 does not count its own (RFC 8200).
-pub const LONGEST_V6: usize = 65527;
 /// UDP_MAX_SEGMENTS.
 const MOST_SEGMENTS: usize = 128;
 /// Flags that change nothing on the way.
 const PLAIN_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CONFIRM;
 const MSG_PROBE: i32 = 0x10;
-
-/// The longest datagram to an address of a family.
-pub fn longest(v4: bool) -> usize {
-    if v4 {
-        LONGEST_V4
-    } else {
-        LONGEST_V6
-    }
-}
 
 /// One attempt to send, which always is the last one: UDP does not wait.
 #[inline]
@@ -87,15 +74,13 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         m.data.advance(length);
         return Ok(length);
     }
-    if length > longest(v4) {
-        errors::too_long(s, &path);
-        return Err(Errno::EMSGSIZE);
-    }
+    limits::check(s, &path, length, control.whole)?;
     told(s)?;
     if corked && path.reach != Reach::Kernel {
         return cork::add(s, Some(&path), true, &mut m.data);
     }
     let start = m.data;
+    let whole = !v4 && opts::flag(s.slot, opts::IPV6_DONTFRAG);
     let sent = match path.reach {
         Reach::Kernel => kernel_side::send(s, m, &to)?,
         _ => {
@@ -106,7 +91,7 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
                     let hit = Hit {
                         target: t.number,
                         generation: t.generation,
-                        longest: longest(v4) as u32,
+                        longest: if whole { 0 } else { limits::longest_of(s.slot, v4) as u32 },
                         record,
                         doubtful: false,
                     };
