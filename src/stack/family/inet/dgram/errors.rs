@@ -8,7 +8,7 @@ use super::lookup::{is_v4, name_of};
 use super::place::{ERRORS, NEWS, STAMP_ID, ZEROCOPY};
 use super::source::Path;
 use super::tell::{put_stamping, Builder};
-use super::{kernel_side, opts, poll, store};
+use super::{frame, kernel_side, opts, poll, store};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
@@ -95,9 +95,12 @@ pub fn stamp_sent(s: &Sock, path: &Path, control: &Control, mut data: Buffers<'_
     };
     let mut payload = Vec::new();
     if flags & libc::SOF_TIMESTAMPING_OPT_TSONLY == 0 {
-        payload.resize(data.left(), 0);
-        let n = data.take_slice(&mut payload);
-        payload.truncate(n);
+        let length = data.left();
+        payload = frame::headers(path, length);
+        let start = payload.len();
+        payload.resize(start + length, 0);
+        let n = data.take_slice(&mut payload[start..]);
+        payload.truncate(start + n);
     }
     for (bit, info) in [(libc::SOF_TIMESTAMPING_TX_SCHED, 1), (libc::SOF_TIMESTAMPING_TX_SOFTWARE, 0)] {
         if asked & bit != 0 {
@@ -125,7 +128,7 @@ fn queue(s: &Sock, path: &Path, error: &Extended, time_ns: u64, payload: &[u8]) 
     bytes.extend_from_slice(&error.data.to_ne_bytes());
     bytes.extend_from_slice(payload);
     let record = Record {
-        source: path.packet.destination,
+        source: if error.origin == TIMESTAMPING { path.packet.source } else { path.packet.destination },
         destination: path.packet.destination,
         port: path.packet.port,
         time_ns,
@@ -192,9 +195,10 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         m.out_flags |= libc::MSG_TRUNC;
     }
     let family = s.family();
-    m.from = Some(name_of(record.destination, record.port, family));
+    let stamp = record.flags as u8 == TIMESTAMPING;
+    m.from = (!stamp).then(|| name_of(record.destination, record.port, family));
     let mut out = Builder::new(m.control_room);
-    if record.time_ns != 0 {
+    if record.time_ns != 0 && opts::word(s.slot, opts::TIMESTAMPING) & libc::SOF_TIMESTAMPING_SOFTWARE != 0 {
         put_stamping(record.time_ns, &mut out);
     }
     let (level, kind, length) = match family {
@@ -205,7 +209,8 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     told[..4].copy_from_slice(&(record.segment as u32).to_ne_bytes());
     told[4..8].copy_from_slice(&[record.flags as u8, record.tos, record.ttl, 0]);
     told[8..16].copy_from_slice(&bytes[..PREFIX]);
-    if is_icmp(&record) {
+    // IPv6 tells who sent a frame that it shows.
+    if is_icmp(&record) || stamp && family == libc::AF_INET6 && !payload.is_empty() {
         let (offender, _) = Name { port: 0, ..name_of(record.source, 0, family) }.encode();
         told[16..].copy_from_slice(&offender);
     }

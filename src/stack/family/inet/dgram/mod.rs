@@ -10,6 +10,7 @@ mod cork;
 mod deliver;
 mod errors;
 pub(super) mod filter;
+mod frame;
 mod full_filter;
 mod kernel_side;
 mod limits;
