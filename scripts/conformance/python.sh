@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/conformance/python.sh packages | fetch DIR | list DIR [--quick] | run DIR UNIT
 
 A suite of scripts/conformance.sh. A unit is a test module; a module that takes long is divided by its classes.
-PYTHON chooses another interpreter than /usr/bin/python3; if it has its own test package, that is used.
+PYTHON chooses another interpreter than /usr/bin/python3. If it has its own test package, that is used.
 TEXT
 }
 
@@ -22,51 +22,54 @@ signal smtpd smtplib socket socketserver ssl subprocess telnetlib threading thre
 urllib urllib2 urllib2_localnet urllib_response urlparse wsgiref xmlrpc"
 quick="socket selectors"
 
+# The interpreter of the suite in DIR: its own, or the one that has a test package.
+interpreter() { if [ -x "$1/usr/bin/python3" ]; then echo "$1/usr/bin/python3"; else echo "$python"; fi; }
+
+# The same interpreter, library and tests in a directory of their own: all of one version, and found by children that
+# are started without any environment, too.
 fetch() {
-    local directory=$1 package version
-    package=libpython$(version)-testsuite
-    mkdir -p "$directory"
+    local directory=$1 number newest archive
+    number=$(version)
     cd "$directory"
     if "$python" -c 'import test.test_socket' 2>/dev/null; then
-        rm -rf lib
-        mkdir -p lib
-        "$python" -c 'import platform; print("CPython", platform.python_version(), "(its own test package)")'
+        rm -rf usr version
+        "$python" -c 'import platform; print("CPython", platform.python_version())'
         return
     fi
-    version=$(apt-cache policy "$package" | sed -n 's/^ *Candidate: //p')
-    if [ -z "$version" ] || [ "$version" = "(none)" ]; then
-        echo "python: apt-get has no package $package; apt-get update first?" >&2
+    newest=$(apt-cache policy "libpython$number-testsuite" | sed -n 's/^ *Candidate: //p')
+    if [ -z "$newest" ] || [ "$newest" = "(none)" ]; then
+        echo "python: apt-get has no package libpython$number-testsuite; apt-get update first?" >&2
         exit 1
     fi
-    if [ "$(cat version 2>/dev/null)" != "$version" ]; then
-        rm -rf lib unpacked version ./*.deb
-        # The library's package has the rest of the test package, such as test.support, which has to be as new as the
-        # tests; the interpreter itself may be older.
-        timeout 200 apt-get -qq download "$package=$version" "libpython$(version)-stdlib=$version" 2>/dev/null || {
-            echo "python: $package $version cannot be downloaded" >&2
-            exit 1
-        }
+    if [ "$(cat version 2>/dev/null)" != "$newest" ]; then
+        rm -rf usr unpacked version ./*.deb
+        for archive in {python,libpython}"$number"-minimal libpython"$number"-{stdlib,testsuite}; do
+            timeout 100 apt-get -qq download "$archive=$newest" 2>/dev/null || {
+                echo "python: $archive $newest cannot be downloaded" >&2
+                exit 1
+            }
+        done
         for archive in ./*.deb; do dpkg-deb -x "$archive" unpacked; done
-        mkdir lib
-        mv unpacked/usr/lib/python*/test lib/
+        mv unpacked/usr .
+        ln -s "python$number" usr/bin/python3
         rm -rf unpacked ./*.deb
-        echo "$version" >version
+        echo "$newest" >version
     fi
-    echo "$package $version"
+    echo "libpython$number-testsuite $newest"
 }
 
 list() {
     local names=$modules
     if [ "${2-}" = --quick ]; then names=$quick; fi
     # shellcheck disable=SC2086 # words
-    PYTHONPATH=$1/lib "$python" -B "$here/lib/python_units.py" $names
+    "$(interpreter "$1")" -B "$here/lib/python_units.py" $names
 }
 
 case "${1-}" in
     packages) if [ ! -x "$python" ]; then echo python3; fi ;;
     fetch) fetch "$2" ;;
     list) list "$2" "${3-}" ;;
-    run) PYTHONPATH=$2/lib exec "$python" -B "$here/lib/python_watch.py" "$python" "$3" ;;
+    run) exec "$python" -B "$here/lib/python_watch.py" "$(interpreter "$2")" "$3" ;;
     -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac
