@@ -70,9 +70,11 @@ pub fn arena() -> Result<&'static Arena> {
     Err(Errno::ENOBUFS)
 }
 
-/// The arena if there is one already: for a process that looks for sockets that it inherited.
+/// The arena if there is one already: for a process that looks for sockets that it inherited or was sent. One that was
+/// removed while this process had no socket is not where they are.
 pub fn existing() -> Option<&'static Arena> {
-    opened().or_else(|| {
+    let living = || opened().filter(|a| a.header().dead.load(Acquire) == 0);
+    living().or_else(|| {
         let _one = signal::Held::new(|| OPENING.lock());
         let found = Arena::open_existing(&arena_path(directory().ok()?).ok()?).ok();
         let arena = found.or_else(rights::inherited)?;

@@ -268,8 +268,9 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         | error << 4;
     let mut arrived = rx.written();
     if end.mode & PLAIN != 0 {
-        // What was sent and is not counted yet has arrived as well, and only once.
-        arrived = arrived.max(rx.consumed() + data::waiting(s, &end));
+        // What was sent and is not counted yet has arrived as well, and only once; also behind bytes that are counted.
+        let uncounted = kernel::waiting_in(s.fd).unwrap_or(0) as u64;
+        arrived = arrived.max(rx.consumed() + uncounted);
     }
     let done = end.own().zerocopy.load(Relaxed) << 40;
     // What is beyond the receive buffer is still the sender's (`data::ioctl`): it arrives when reading makes room for it.
