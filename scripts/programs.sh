@@ -10,7 +10,7 @@ Every scripts/programs/NAME.sh does a real job with programs from Debian's packa
 each natively and under `sockhop run`, tells which checks and figures differ, and writes the table. What is not
 installed is installed by apt-get, as root or with sudo.
 
-  --quick         correctness only, once
+  --quick         correctness only, once; natively only what fails under Sockhop
   --only NAME     only this one; may be repeated
   --pairs N       how many alternating pairs are measured (3); the figures are medians
   --readme        put the table into README.md; with --only, the other programs' rows are those of docs/programs.json

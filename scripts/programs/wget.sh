@@ -33,7 +33,7 @@ TEXT
     head -c 3000000 html/large >got/large
     (cd got && fetch -c "$base/large") || true
     holds resumed cmp html/large got/large
-    (cd got && fetch -r -nH "$base/page-1.html") || true
+    (cd got && fetch -r -l inf -nH "$base/page-1.html") || true
     holds whole-site diff -r html got
     fetch -O got/six "http://[::1]:$port/page-3.html" || true
     holds over-ipv6 cmp html/page-3.html got/six
