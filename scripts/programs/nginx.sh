@@ -99,8 +99,7 @@ changing() {
     sleep 0.5
     site 2 second >nginx.conf
     kill -HUP "$(cat nginx.pid)"
-    soon 5 says second || true
-    expect reloaded second "$(get "$(url /text)")"
+    if soon 5 says second; then ok reloaded; else bad reloaded "$(get "$(url /text)"); $(grep -v exit error.log | tail -n 3)"; fi
     sleep 0.3
     site 1 third >nginx.conf
     kill -HUP "$(cat nginx.pid)"

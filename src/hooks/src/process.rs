@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use libc::{c_char, c_int, c_uint, c_void, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, FILE};
-use stack::offspring::image::Target;
+use stack::offspring::image::{self, Target};
 use stack::offspring::spawn::{self, Action, Child};
 use stack::offspring::{self, environment, exec};
 use stack::{network, process};
@@ -268,6 +268,7 @@ unsafe fn spawned(
     variables: Strings,
     target: Target<'_>,
 ) -> c_int {
+    image::warn_of(target);
     environment::handed_on(variables, |variables| {
         if !spawn::concerns() {
             return real(pid, file, given, attributes, arguments, variables);

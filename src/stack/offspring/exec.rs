@@ -34,6 +34,7 @@ struct Plan {
 /// `given` is an environment: null, or C strings up to a null pointer.
 #[allow(unsafe_code)]
 pub unsafe fn replace(target: Target<'_>, given: Strings, act: impl FnOnce(Strings) -> i32) -> i32 {
+    image::warn_of(target);
     let token = signal::before_exec();
     let mut plan = Plan { counted: [(0, false); MOST], count: 0, switched: Switched::none(), sets: None };
     if !fdtable::is_empty() {

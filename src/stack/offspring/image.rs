@@ -34,6 +34,16 @@ pub fn can_be_preloaded(target: Target<'_>) -> bool {
     opened.map_or(true, |fd| examine_and_close(fd, 0))
 }
 
+/// Tells the log of a program that is about to be started past the library: its own sockets will be the kernel's.
+pub fn warn_of(target: Target<'_>) {
+    if log::log_enabled!(log::Level::Warn) && !can_be_preloaded(target) {
+        let name = match target {
+            Target::Path(name) | Target::Named(name) | Target::At(_, name) => name.to_string_lossy(),
+        };
+        log::warn!("{name} is static, gains rights, or is for another loader: nothing is preloaded, its sockets are the kernel's");
+    }
+}
+
 /// A descriptor may have been opened with O_PATH only.
 fn reopen(fd: i32) -> Result<i32> {
     let mut path = Text::new();
