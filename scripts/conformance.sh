@@ -10,7 +10,8 @@ Usage: scripts/conformance.sh [--suite NAME]... [--quick] [--transport ring|plai
 
 Fetches suites of other projects (scripts/conformance/NAME.sh), runs each natively, twice, and then under Sockhop with
 both ways of carrying bytes. A test that passes natively both times must pass under Sockhop, unless
-scripts/conformance/differences.toml says why it does not; an entry there whose test passes is a failure, too.
+scripts/conformance/differences.toml says why it does not; an entry there whose test passes is a failure, too. A test
+that fails is run once more alone, and is unsteady if it passes then; what hangs or crashes once has failed.
 
   --suite NAME    only this suite; may be given several times (all of them)
   --quick         only the small part of each suite that every change has to pass

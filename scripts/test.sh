@@ -9,8 +9,8 @@ Usage: scripts/test.sh
 Installs what is missing (scripts/install-deps.sh), builds everything and runs every test: the Rust tests, the C tests
 natively and under the library with both ways of carrying bytes, programs that cannot be preloaded, processes killed
 at chosen points, spoilt memory, valgrind and sanitizers, stress-ng, what strace sees, what the library loads into, and
-real programs, from curl and python3 to nginx, redis and PostgreSQL. Goes on after a failure. The outputs stay in
-target/test-logs. The last line is "N passed, N failed".
+real programs, from curl and python3 to nginx, redis and PostgreSQL, and the quick part of other projects' test suites.
+Goes on after a failure. The outputs stay in target/test-logs. The last line is "N passed, N failed".
 TEXT
 }
 
@@ -76,4 +76,5 @@ step strace-compare 120 scripts/strace-compare.sh || true
 step load-run 300 scripts/load-run.sh || true
 step real-run 300 scripts/real-run.sh || true
 step programs-quick 1200 scripts/programs.sh --quick || true
+step conformance 600 scripts/conformance.sh --quick --suite python || true
 finish

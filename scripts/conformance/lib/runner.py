@@ -68,7 +68,7 @@ class Run:
         return {unit: remembered[unit] for unit in limits}
 
     def compare(self, suite, transport, limits, native):
-        """How one transport did: what failed, by name, and what failed once and passed when it was asked alone."""
+        """How one transport did: what failed, by name, and what failed at first and passed when it was asked alone."""
         sockhop = units.Sockhop(self.program, self.library, transport)
         order = sorted(limits, key=lambda unit: -native[unit]["seconds"])
         outcomes = self.all_units(suite, {unit: limits[unit] for unit in order}, transport, sockhop, self.chosen.jobs)
@@ -79,7 +79,9 @@ class Run:
         for unit, bad in first.items():
             repeated = missed(native[unit], second[unit]) if unit in second else bad
             for test, verdict in bad.items():
-                (failures if test in repeated else unsteady)[test] = verdict
+                # What hangs or crashes once is a defect, however seldom it does.
+                lasting = test in repeated or verdict in ("HANG", "CRASH")
+                (failures if lasting else unsteady)[test] = verdict
         return {"failures": failures, "unsteady": unsteady, "seconds": sum(o.seconds for o in outcomes.values())}
 
     def unexpected(self, suite, transport, bad):
