@@ -95,6 +95,17 @@ holds() {
     if [ $status -eq 0 ]; then ok "$name"; else bad "$name" "status $status: $(tail -n 3 <<<"$said")"; fi
 }
 
+# told NAME SECONDS COMMAND...: runs a program that prints "CHECK ok" for each thing that it found to work.
+told() {
+    local name=$1 said status=0 check word
+    shift
+    said=$(limited "$@" 2>&1) || status=$?
+    while read -r check word; do
+        if [ "$word" = ok ]; then ok "$name-$check"; fi
+    done <<<"$said"
+    if [ $status -ne 0 ]; then bad "$name" "status $status: $(tail -n 3 <<<"$said")"; fi
+}
+
 # at_least NAME MINIMUM GOT: numbers.
 at_least() {
     if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a + 0 >= b + 0) }'; then ok "$1"; else bad "$1" "expected at least $2, got $3"; fi
