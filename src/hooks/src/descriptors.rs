@@ -2,6 +2,7 @@
 
 use libc::{c_int, c_ulong, c_void, msghdr, ssize_t};
 use stack::abi::Errno;
+use stack::offspring::foreign;
 use stack::shm::views::UserPtr;
 use stack::{descriptors, fdtable, socket};
 
@@ -117,31 +118,90 @@ hook! {
     }
 }
 
+/// No message carries more descriptors than this makes room for (SCM_MAX_FD is 253).
+const MOST_CONTROL: usize = 8192;
+
 /// The descriptors that a message carries, in its ancillary data. What cannot be read carries none: the kernel says why.
 fn carried(message: *const msghdr, mut each: impl FnMut(c_int)) {
+    let mut space = [0u8; MOST_CONTROL];
+    carried_in(message, &mut space, |fd| {
+        each(fd);
+        None
+    });
+}
+
+/// As [`carried`], with the ancillary data copied to `space`, where a descriptor that `each` has another for is replaced. Gives
+/// the length.
+fn carried_in(message: *const msghdr, space: &mut [u8], mut each: impl FnMut(c_int) -> Option<c_int>) -> usize {
     const HEADER: usize = size_of::<libc::cmsghdr>();
-    // No message carries more descriptors than this makes room for (SCM_MAX_FD is 253).
-    const MOST: usize = 8192;
     let at = |offset| UserPtr(message as usize).plus(offset).read_u64().unwrap_or(0) as usize;
     let (control, length) =
         (at(core::mem::offset_of!(msghdr, msg_control)), at(core::mem::offset_of!(msghdr, msg_controllen)));
-    let mut space = [0u8; MOST];
-    let bytes = &mut space[..length.min(MOST)];
+    let whole = length.min(space.len());
+    let bytes = &mut space[..whole];
     if length < HEADER || UserPtr(control).read(bytes).is_err() {
-        return;
+        return 0;
     }
     let word = |from: &[u8]| from.first_chunk().map_or(0, |b| c_int::from_ne_bytes(*b));
-    let mut rest = &bytes[..];
+    let mut rest = &mut bytes[..];
     while rest.len() >= HEADER {
         let length = rest.first_chunk().map_or(0, |b| usize::from_ne_bytes(*b));
         if !(HEADER..=rest.len()).contains(&length) {
-            return;
+            break;
         }
         if word(&rest[8..]) == libc::SOL_SOCKET && word(&rest[12..]) == libc::SCM_RIGHTS {
-            rest[HEADER..length].chunks_exact(size_of::<c_int>()).for_each(|fd| each(word(fd)));
+            for fd in rest[HEADER..length].chunks_exact_mut(size_of::<c_int>()) {
+                if let Some(other) = each(word(fd)) {
+                    fd.copy_from_slice(&other.to_ne_bytes());
+                }
+            }
         }
-        rest = &rest[length.next_multiple_of(size_of::<usize>()).min(rest.len())..];
+        let next = length.next_multiple_of(size_of::<usize>()).min(rest.len());
+        rest = &mut rest[next..];
     }
+    whole
+}
+
+/// A message that carries connections of ours to a program that the library is not in takes plain streams in their place,
+/// which a process of their own carries on. None: there is no such thing in it, or whoever receives it can do without.
+pub fn passing_to_foreigner(
+    fd: c_int,
+    message: *const msghdr,
+    send: impl FnOnce(*const msghdr) -> ssize_t,
+) -> Option<ssize_t> {
+    if !descriptors::any() || message.is_null() {
+        return None;
+    }
+    let connection = |fd| fdtable::get(fd).filter(foreign::is_connection);
+    let mut some = false;
+    carried(message, |fd| some |= connection(fd).is_some());
+    if !some || !foreign::receives(fd) {
+        return None;
+    }
+    let mut switched = foreign::Switched::none();
+    let mut space = [0u8; MOST_CONTROL];
+    let mut others = Vec::new();
+    let length = carried_in(message, &mut space, |fd| {
+        let stream = connection(fd).and_then(|s| switched.stream_for(&s));
+        if stream.is_none() {
+            others.push(fd);
+        }
+        stream
+    });
+    switched.start();
+    // SAFETY: ancillary data was found through it, so a whole header can be read.
+    let mut copy = unsafe { message.read_unaligned() };
+    copy.msg_control = space.as_mut_ptr().cast();
+    copy.msg_controllen = length;
+    others.iter().for_each(|fd| descriptors::sent(*fd, true));
+    let sent = send(&copy);
+    if sent < 0 {
+        switched.undo();
+        others.iter().for_each(|fd| descriptors::sent(*fd, false));
+    } else {
+        switched.close();
+    }
+    Some(sent)
 }
 
 /// A message may carry descriptors of ours away: each is one more reference until somebody receives it.

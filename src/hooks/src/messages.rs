@@ -11,7 +11,10 @@ fn at<T>(p: *const T) -> UserPtr {
 hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t => our_sendmsg {
         point!(fd, s => calls::sendmsg(&s, at(message), flags),
-            else crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)))
+            else match crate::descriptors::passing_to_foreigner(fd, message, |message| real!(sendmsg)(fd, message, flags)) {
+                Some(sent) => sent,
+                None => crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)),
+            })
     }
 }
 signature!(sendmsg, our_sendmsg, fn(c_int, *const msghdr, c_int) -> ssize_t);

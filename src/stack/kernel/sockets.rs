@@ -84,6 +84,16 @@ pub fn getsockopt_int(fd: i32, level: i32, name: i32) -> Result<i32> {
     Ok(value)
 }
 
+/// The process that connected a unix socket to this one, or listened there, or made both as a pair (SO_PEERCRED).
+pub fn peer_process(fd: i32) -> Option<u32> {
+    if getsockopt_int(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) != Ok(libc::AF_UNIX) {
+        return None;
+    }
+    let mut credentials = [0u8; 12];
+    let told = getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, &mut credentials) == Ok(credentials.len());
+    credentials.first_chunk().map(|pid| u32::from_ne_bytes(*pid)).filter(|pid| told && *pid != 0)
+}
+
 /// sendto(2) of bytes of ours, with an encoded address or none.
 pub fn sendto(fd: i32, bytes: &[u8], flags: i32, address: &[u8]) -> Result<usize> {
     let to = if address.is_empty() { core::ptr::null() } else { address.as_ptr() };

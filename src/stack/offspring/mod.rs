@@ -7,6 +7,7 @@
 
 pub mod environment;
 pub mod exec;
+pub mod foreign;
 mod fork;
 pub mod image;
 mod pump;
