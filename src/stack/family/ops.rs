@@ -145,6 +145,11 @@ pub trait SocketOps: Sync {
         true
     }
 
+    /// Is the bell a byte or a message, which whoever wakes first takes from the others?
+    fn bell_is_taken(&self, _s: &Sock) -> bool {
+        true
+    }
+
     /// Does the anchor's own room to write matter, since bytes go through it?
     fn bells_write(&self, _s: &Sock) -> bool {
         false

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::*;
 use std::sync::OnceLock;
 
 use super::conflict::{self, Claim};
+use super::memory;
 use super::table::{claim_of, Kind, Names};
 use super::timewait;
 use crate::abi::{Errno, Name, Result};
@@ -64,22 +65,52 @@ pub fn free(names: &Names, kind: Kind, me: u32, claim: &Claim) -> bool {
     }
 }
 
+/// Does anybody but `me` hold a TCP port, dead ones included?
+fn held(names: &Names, port: u16, me: u32) -> bool {
+    [Kind::Tcp, Kind::Accepted].into_iter().any(|kind| names.holders(kind, port).any(|(n, _)| n != me))
+        || timewait::claims(names.arena(), port).next().is_some()
+}
+
+/// May a TCP socket have the port that it asks for, or has and begins to listen on? What the port remembers counts first.
+pub fn admit(names: &Names, me: u32, claim: &Claim) -> bool {
+    let bound = names.holders(Kind::Tcp, claim.name.port).any(|(n, _)| n == me);
+    let remembered = (bound || held(names, claim.name.port, me)) && memory::admits(names.arena(), claim);
+    let admitted = remembered || free(names, Kind::Tcp, me, claim);
+    if admitted {
+        memory::note(names.arena(), claim, !bound && !held(names, claim.name.port, me));
+    }
+    admitted
+}
+
 /// Gives the slot a local name, with an automatic port for port 0, and enters it in the table.
 ///
 /// Errors: EADDRINUSE.
 pub fn bind(names: &Names, kind: Kind, number: u32, slot: &Slot, name: Name) -> Result<()> {
     let claim = Claim { name, ..claim_of(slot) };
     if name.port != 0 {
-        if !free(names, kind, number, &claim) {
+        let admitted = if kind == Kind::Tcp { admit(names, number, &claim) } else { free(names, kind, number, &claim) };
+        if !admitted {
             return Err(Errno::EADDRINUSE);
         }
         slot.set_local(name);
     } else {
         let port = automatic(names, kind, number, &claim).ok_or(Errno::EADDRINUSE)?;
         slot.set_local(Name { port, ..name });
+        if kind == Kind::Tcp {
+            memory::note(names.arena(), &Claim { name: Name { port, ..name }, ..claim }, !held(names, port, number));
+        }
     }
     names.insert(number, kind);
     Ok(())
+}
+
+/// An automatic port for connect(2). Errors: EADDRNOTAVAIL.
+pub fn for_connect(names: &Names, me: u32, claim: &Claim) -> Result<u16> {
+    let port = automatic(names, Kind::Tcp, me, claim).ok_or(Errno::EADDRNOTAVAIL)?;
+    let name = Name { port, ..claim.name };
+    // Such a port lets nobody in unasked (inet_hash_connect).
+    memory::note(names.arena(), &Claim { name, reuse_address: false, reuse_port: false, ..*claim }, true);
+    Ok(port)
 }
 
 /// IP_LOCAL_PORT_RANGE narrows the range for one socket: the low port below, the high one above, 0 for no bound.

@@ -17,6 +17,8 @@ pub use poll::{concerns_fd, poll};
 use core::sync::atomic::Ordering::Acquire;
 
 use crate::abi::Result;
+use crate::kernel;
+use crate::shm::SlotFlags;
 use crate::socket::Sock;
 
 /// A descriptor of ours goes away: registrations that no duplicate keeps go with it.
@@ -46,6 +48,17 @@ pub fn share_bell(s: &Sock) {
         poke(s);
     }
     epoll::share_bell(s);
+}
+
+/// A sleeper on a socket that other processes hold too looks again so soon: one of them may take the bell, and cannot tell.
+const SHARED_LOOK_NS: u64 = 20_000_000;
+
+/// When a sleeper has to look at a socket again, whether its bell rings or not.
+fn next_look(s: &Sock) -> Option<u64> {
+    let own = s.ops().next_look(s);
+    let shared = s.slot.has(SlotFlags::SHARED) && s.slot.refs.load(Acquire) > 1 && s.ops().bell_is_taken(s);
+    let soon = shared.then(|| kernel::now_ns() + SHARED_LOOK_NS);
+    [own, soon].into_iter().flatten().min()
 }
 
 /// A descriptor that is not a socket of ours is about to be closed. True: it is one of the library's own.
@@ -87,5 +100,5 @@ pub fn before_fork() {
 /// and let go after it, on both sides.
 pub fn after_fork(child: bool) {
     poke::after_fork(child);
-    epoll::after_fork();
+    epoll::after_fork(child);
 }

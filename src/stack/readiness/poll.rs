@@ -156,7 +156,7 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
                     sooner(&mut look_by, kernel::now_ns() + SHARED_LOOK_NS);
                 }
                 ops.arm(&s, events);
-                if let Some(at) = ops.next_look(&s) {
+                if let Some(at) = super::next_look(&s) {
                     sooner(&mut look_by, at);
                 }
                 owned.push((native.len(), s));

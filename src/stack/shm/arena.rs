@@ -74,6 +74,8 @@ pub struct Header {
     order: AtomicU64,
     /// Bytes that have pages, apart from this header's own.
     backed: AtomicU64,
+    /// What TCP ports remember, by bucket; see `names::memory`.
+    pub port_memory: [[AtomicU64; 3]; BUCKETS],
     /// Names in TIME_WAIT; see `names::timewait`.
     pub time_wait: [[AtomicU64; 4]; 1024],
     /// Where the next entry of `time_wait` goes.

@@ -36,6 +36,9 @@ use item::Items;
 static MIXED: [AtomicU32; LIMIT / 32] = [const { AtomicU32::new(0) }; LIMIT / 32];
 static SETS: RwLock<BTreeMap<i32, Arc<Set>>> = RwLock::new(BTreeMap::new());
 
+/// How often this process was forked off, so to speak: a set of another life has the bells of the parent.
+static LIFE: AtomicU32 = AtomicU32::new(0);
+
 /// What stands beside an epoll descriptor.
 pub struct Set {
     items: Mutex<Items>,
@@ -45,6 +48,8 @@ pub struct Set {
     whole: AtomicBool,
     /// An eventfd among the bells, for waking a waiter when something changes in user space.
     kick: AtomicI32,
+    /// The life in which the bells were made.
+    life: AtomicU32,
     /// Threads that sleep in a wait.
     sleepers: AtomicU32,
     /// Something happened while the items were locked: all of them are worth a look.
@@ -86,7 +91,11 @@ fn set_of(fd: i32) -> Option<Arc<Set>> {
     if !is_mixed(fd) {
         return None;
     }
-    sets().get(&fd).cloned()
+    let set = sets().get(&fd).cloned()?;
+    if set.life.load(Acquire) != LIFE.load(Relaxed) {
+        set.separate(fd);
+    }
+    Some(set)
 }
 
 fn mark(fd: i32, on: bool) {
@@ -103,14 +112,13 @@ fn mark(fd: i32, on: bool) {
 
 impl Set {
     fn new() -> Result<Set> {
-        let bells = internal::keep(kernel::make_own(kernel::epoll_create)?)?;
-        let kick = internal::keep(kernel::make_own(|| kernel::eventfd(0))?)?;
-        kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
+        let (bells, kick) = make_bells()?;
         Ok(Set {
             items: Mutex::new(Items::default()),
             bells: AtomicI32::new(bells),
             whole: AtomicBool::new(false),
             kick: AtomicI32::new(kick),
+            life: AtomicU32::new(LIFE.load(Relaxed)),
             sleepers: AtomicU32::new(0),
             rescan: AtomicU32::new(0),
             looked_ns: AtomicU64::new(0),
@@ -118,6 +126,33 @@ impl Set {
             full_waits: AtomicU32::new(0),
             bells_ns: AtomicU64::new(0),
         })
+    }
+
+    /// Has the program's instance among the bells.
+    fn join(&self, epoll: i32) {
+        // Refused where instances are nested too deep already (EP_MAX_NESTS).
+        let events = libc::EPOLLIN as u32;
+        let joined = kernel::epoll_control(self.bells.load(Acquire), libc::EPOLL_CTL_ADD, epoll, events, KERNELS);
+        self.whole.store(joined.is_ok(), Release);
+    }
+
+    /// Gives the set, which came by fork, bells of its own: what one process takes of bells the other would never hear.
+    #[cold]
+    fn separate(&self, epoll: i32) {
+        let mut items = self.lock();
+        let life = LIFE.load(Relaxed);
+        if self.life.load(Acquire) == life {
+            return;
+        }
+        // With no descriptors left the parent's have to do, and the next wait tries again.
+        let Ok((bells, kick)) = make_bells() else { return };
+        internal::drop(self.bells.swap(bells, AcqRel));
+        internal::drop(self.kick.swap(kick, AcqRel));
+        self.sleepers.store(0, Release);
+        self.join(epoll);
+        items.watch_all(bells);
+        items.wake_all();
+        self.life.store(life, Release);
     }
 
     /// The items, with the program's handlers kept waiting.
@@ -131,6 +166,19 @@ impl Set {
             let _ = kernel::write(self.kick.load(Acquire), &1u64.to_ne_bytes());
         }
     }
+}
+
+/// An epoll instance for bells, and the kick among them.
+fn make_bells() -> Result<(i32, i32)> {
+    let bells = internal::keep(kernel::make_own(kernel::epoll_create)?)?;
+    let made = kernel::make_own(|| kernel::eventfd(0)).and_then(internal::keep).and_then(|kick| {
+        kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
+        Ok((bells, kick))
+    });
+    if made.is_err() {
+        internal::drop(bells);
+    }
+    made
 }
 
 impl Drop for Set {
@@ -150,10 +198,7 @@ fn set_for(epoll: i32) -> Result<Arc<Set>> {
         return Ok(set.clone());
     }
     let set = Arc::new(Set::new()?);
-    // Refused where instances are nested too deep already (EP_MAX_NESTS).
-    let whole =
-        kernel::epoll_control(set.bells.load(Acquire), libc::EPOLL_CTL_ADD, epoll, libc::EPOLLIN as u32, KERNELS);
-    set.whole.store(whole.is_ok(), Release);
+    set.join(epoll);
     let numbers = instance::numbers(epoll);
     for outer in sets.values() {
         for number in &numbers {
@@ -347,37 +392,32 @@ pub fn make_way(fd: i32) -> Result<()> {
     Ok(())
 }
 
+/// The sets, each once however many numbers it has.
+fn each_once(sets: &BTreeMap<i32, Arc<Set>>) -> impl Iterator<Item = &Arc<Set>> {
+    let fresh = |at: usize, set: &Arc<Set>| !sets.values().take(at).any(|other| Arc::ptr_eq(other, set));
+    sets.values().enumerate().filter(move |(at, set)| fresh(*at, set)).map(|(_, set)| set)
+}
+
 /// Takes every lock, so that none is held by a thread that the child does not have.
 pub fn before_fork() {
     core::mem::forget(SETS.write());
     #[allow(unsafe_code)]
     // SAFETY: the lock was just taken by this thread and not let go.
-    for set in unsafe { &*SETS.data_ptr() }.values() {
-        if set.items.is_locked() && set_seen_before(set) {
-            continue;
-        }
+    for set in each_once(unsafe { &*SETS.data_ptr() }) {
         core::mem::forget(set.items.lock());
     }
 }
 
-/// A set that stands under two numbers is locked once.
-fn set_seen_before(set: &Arc<Set>) -> bool {
-    #[allow(unsafe_code)]
-    // SAFETY: as in `before_fork`.
-    let sets = unsafe { &*SETS.data_ptr() };
-    sets.values().filter(|other| Arc::ptr_eq(other, set)).count() > 1
-}
-
 /// Lets go of what [`before_fork`] took.
-pub fn after_fork() {
+pub fn after_fork(child: bool) {
+    if child {
+        LIFE.fetch_add(1, Relaxed);
+    }
     #[allow(unsafe_code)]
     // SAFETY: the locks were taken by `before_fork` in this thread, or in the one that this is a copy of.
     unsafe {
-        let sets = &*SETS.data_ptr();
-        for set in sets.values() {
-            if set.items.is_locked() {
-                set.items.force_unlock(Default::default());
-            }
+        for set in each_once(&*SETS.data_ptr()) {
+            set.items.force_unlock(Default::default());
         }
         SETS.force_unlock_write(Default::default());
     }

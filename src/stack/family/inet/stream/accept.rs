@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering::*;
 use super::{connect, deferred, state};
 use crate::abi::{Errno, Name, Result};
 use crate::kernel;
+use crate::names::conflict::Claim;
 use crate::names::table::claim_of;
 use crate::names::{ports, Kind, Names};
 use crate::network::called;
@@ -28,8 +29,8 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
     let names = Names::lock(s.arena);
     if s.slot.has(SlotFlags::BOUND) {
         // Two that share a port by SO_REUSEADDR may not both listen on it.
-        let claim = claim_of(s.slot);
-        if !ports::free(&names, Kind::Tcp, s.number, &claim) {
+        let claim = Claim { listening: true, ..claim_of(s.slot) };
+        if !ports::admit(&names, s.number, &claim) {
             return Err(Errno::EADDRINUSE);
         }
     } else {

@@ -121,7 +121,7 @@ fn name_both(s: &Sock, to: Name) -> Result<Target> {
         s.slot.set_local(local);
     } else {
         let claim = crate::names::conflict::Claim { name: local, ..claim_of(s.slot) };
-        local.port = ports::automatic(&names, Kind::Tcp, s.number, &claim).ok_or(Errno::EADDRNOTAVAIL)?;
+        local.port = ports::for_connect(&names, s.number, &claim)?;
         s.slot.set_local(local);
         names.insert(s.number, Kind::Tcp);
     }

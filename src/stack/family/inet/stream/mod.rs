@@ -132,6 +132,10 @@ impl SocketOps for Stream {
         poll::has_bell(s)
     }
 
+    fn bell_is_taken(&self, s: &Sock) -> bool {
+        s.slot.state.load(Acquire) == state::ESTABLISHED && s.end().is_some_and(|e| e.mode & PLAIN == 0)
+    }
+
     fn bells_write(&self, s: &Sock) -> bool {
         s.end().map_or(crate::config::get().plain, |e| e.mode & PLAIN != 0)
     }

@@ -3,7 +3,7 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{Item, Items, Target, ALWAYS};
-use crate::readiness::epoll;
+use crate::readiness::{epoll, next_look};
 
 /// How many looks that find nothing make an item quiet.
 const PATIENCE: u8 = 8;
@@ -104,7 +104,7 @@ impl Items {
         fence(SeqCst);
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
-            let by_itself = || item.socket().is_some_and(|s| s.ops().next_look(&s).is_some());
+            let by_itself = || item.socket().is_some_and(|s| next_look(&s).is_some());
             let leaves = idle(item) && item.tell().0 == 0 && !by_itself();
             item.active = !leaves;
             !leaves
@@ -122,7 +122,7 @@ impl Items {
             }
             if let Some(s) = item.socket().filter(|_| !item.spent && !item.gone) {
                 s.ops().arm(&s, item.events | ALWAYS);
-                if let Some(at) = s.ops().next_look(&s) {
+                if let Some(at) = next_look(&s) {
                     look_by = Some(look_by.map_or(at, |b| b.min(at)));
                 }
             }
@@ -137,7 +137,7 @@ impl Items {
         let slots = &mut self.slots;
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
-            let by_itself = item.socket().is_some_and(|s| s.ops().next_look(&s).is_some());
+            let by_itself = item.socket().is_some_and(|s| next_look(&s).is_some());
             let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
             let stays = waits && !item.gone;
             item.active = stays;

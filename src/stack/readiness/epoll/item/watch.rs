@@ -30,6 +30,18 @@ impl Items {
         add(s.fd, id as u64)
     }
 
+    /// Has new bells watch everything.
+    pub fn watch_all(&self, bells: i32) {
+        for (id, item) in (0..).zip(&self.slots) {
+            // What cannot be watched is closed here.
+            let _ = match item {
+                Some(item) if item.target == Target::Nested => self.watch_nested(bells, id, item.fd),
+                Some(item) => item.socket().map_or(Ok(()), |s| self.watch(bells, id, &s)),
+                None => Ok(()),
+            };
+        }
+    }
+
     /// Has our bells watch a nested instance and its bells.
     pub fn watch_nested(&self, bells: i32, id: u32, fd: i32) -> Result<()> {
         let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
