@@ -8,9 +8,9 @@ Usage: scripts/test.sh
 
 Installs what is missing (scripts/install-deps.sh), builds everything and runs every test: the Rust tests, the C tests
 natively and under the library with both ways of carrying bytes, programs that cannot be preloaded, processes killed
-at chosen points, spoilt memory, valgrind and sanitizers, stress-ng, what strace sees, what the library loads into, and
-real programs, from curl and python3 to nginx, redis and PostgreSQL, and the quick part of other projects' test suites.
-Goes on after a failure. The outputs stay in target/test-logs. The last line is "N passed, N failed".
+at chosen points, spoilt memory, limits, valgrind and sanitizers, stress-ng, what strace sees, what the library loads
+into, and real programs, from curl and python3 to nginx, redis and PostgreSQL, and the quick part of other projects' test
+suites. Goes on after a failure. The outputs stay in target/test-logs. The last line is "N passed, N failed".
 TEXT
 }
 
@@ -69,6 +69,7 @@ step dual-run-plain 600 scripts/dual-run.sh --transport plain || true
 step plain-exec 120 scripts/plain-exec.sh || true
 step crash-soak 300 scripts/crash-soak.sh || true
 step hostile 300 scripts/hostile.sh --seeds 12 || true
+step limits 200 scripts/limits.sh || true
 step valgrind 300 scripts/valgrind.sh --only '[sd]*/e[cpo]*' || true
 step sanitizers 300 scripts/sanitizers.sh || true
 step stress-ng 240 scripts/stress-ng.sh --quick || true

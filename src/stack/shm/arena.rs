@@ -8,7 +8,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
-use super::chunk::{ChunkMeta, Class, CHUNKS, CLASS_COUNTS, CLASS_SIZES, FILE_LENGTH};
+use super::chunk::{class_offset, ChunkMeta, Class, CHUNKS, CLASS_COUNTS, CLASS_SIZES, FILE_LENGTH};
 use super::conn::Conn;
 use super::lock::ShmLock;
 use super::pool::Pool;
@@ -285,7 +285,7 @@ impl Arena {
         let end = (offset + length + 4095) & !4095;
         let size = (end - start) as u64;
         let backed = &self.header_ref().backed;
-        if backed.fetch_add(size, Relaxed).saturating_add(size) > config::get().memory {
+        if backed.fetch_add(size, Relaxed).saturating_add(size) > allowance(offset) {
             backed.fetch_sub(size, Relaxed);
             return false;
         }
@@ -324,6 +324,19 @@ impl Arena {
         let done = same.then(|| act(fd));
         let _ = kernel::close(fd);
         done
+    }
+}
+
+/// Up to how much memory in all a range of the file may be given some. Rings and queues that grow leave room for small ones,
+/// and these for sockets: without a ring a connection still carries bytes.
+fn allowance(offset: usize) -> u64 {
+    let memory = config::get().memory;
+    if offset < CHUNKS_AT {
+        memory
+    } else if offset < class_offset(1) {
+        memory - memory / 8
+    } else {
+        memory - memory / 4
     }
 }
 

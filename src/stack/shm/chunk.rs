@@ -129,7 +129,7 @@ pub struct Class {
 }
 
 /// Where the chunks of a class start in the file.
-const fn class_offset(class: usize) -> usize {
+pub(super) const fn class_offset(class: usize) -> usize {
     let mut at = super::arena::CHUNKS_AT;
     let mut c = 0;
     while c < class {
