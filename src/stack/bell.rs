@@ -27,8 +27,21 @@ pub trait Word {
     fn fence();
 }
 
+/// The full fence. On x86-64 a locked instruction on the stack does the same as `mfence` at a third of the cost.
+#[inline(always)]
+pub fn full_fence() {
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    // SAFETY: changes nothing but the flags, which is the default; the memory it orders is clobbered.
+    unsafe {
+        core::arch::asm!("lock or dword ptr [rsp - 8], 0");
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+}
+
 macro_rules! word {
-    ($atomic:ty, $fence:path) => {
+    ($atomic:ty, $fence:expr) => {
         impl Word for $atomic {
             #[inline(always)]
             fn get(&self) -> u32 {
@@ -53,14 +66,14 @@ macro_rules! word {
             }
             #[inline(always)]
             fn fence() {
-                $fence(core::sync::atomic::Ordering::SeqCst);
+                $fence();
             }
         }
     };
 }
-word!(core::sync::atomic::AtomicU32, core::sync::atomic::fence);
+word!(core::sync::atomic::AtomicU32, full_fence);
 #[cfg(loom)]
-word!(loom::sync::atomic::AtomicU32, loom::sync::atomic::fence);
+word!(loom::sync::atomic::AtomicU32, || loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst));
 
 /// Asks to be rung. What is waited for is looked at after this.
 #[inline]

@@ -305,6 +305,24 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
 }
 
+/// send(2) of one buffer by the short way; none if that is not open now.
+#[inline]
+pub fn send_quickly(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    if s.slot.protocol.load(Relaxed) != libc::IPPROTO_TCP as u32 {
+        return None;
+    }
+    inet::stream::quick::send(s, buffer, length, flags)
+}
+
+/// recv(2) into one buffer by the short way; none if that is not open now.
+#[inline]
+pub fn receive_quickly(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    if s.slot.protocol.load(Relaxed) != libc::IPPROTO_TCP as u32 {
+        return None;
+    }
+    inet::stream::quick::receive(s, buffer, length, flags)
+}
+
 /// send(2), sendto(2), write(2): one buffer.
 #[inline]
 pub fn send_one(s: &Sock, buffer: usize, length: usize, flags: i32, to: &[u8]) -> Result<usize> {

@@ -53,6 +53,12 @@ pub fn get(fd: i32) -> Option<Sock> {
     Some(Sock { fd, number, slot: arena.slot(number)?, arena })
 }
 
+/// Is it certain that the descriptor is the socket's of this slot?
+#[inline]
+pub fn is(fd: i32, number: u32) -> bool {
+    (fd as usize) < LIMIT && TABLE[fd as usize].load(Acquire) == number + 1
+}
+
 /// Asks the kernel about a descriptor in doubt. The answer is kept where the table in memory is the kernel's own.
 #[cold]
 fn ask(fd: i32, entry: u32) -> Option<Sock> {

@@ -10,6 +10,20 @@ static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
 /// A process with its own pid uses this memory and this descriptor table as well (CLONE_VM and CLONE_FILES).
 static KINDRED: AtomicBool = AtomicBool::new(false);
 
+/// Somebody with a pid of its own may run on this memory, as a child of vfork does. Until the first time nobody needs to
+/// ask who it is.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+/// See [`lend`]; the word itself, for a hook that can call nothing.
+pub fn lent() -> &'static AtomicBool {
+    &LENT
+}
+
+/// A process is about to be made that runs on this memory.
+pub fn lend() {
+    LENT.store(true, Relaxed);
+}
+
 #[allow(unsafe_code)]
 fn owner() -> &'static AtomicU32 {
     static FALLBACK: AtomicU32 = AtomicU32::new(0);
@@ -48,19 +62,33 @@ pub enum Memory {
     Borrowed,
 }
 
-/// One system call: for paths where a wrong answer would spoil a parent's table. A copy that a fork made and nobody told
-/// us of (a raw system call) is brought in order here, when the library first hears from it.
+/// One system call where a vfork child may be the one that asks; on other architectures than x86-64, where nobody says
+/// that there may be one, always. A copy that a fork made and nobody told us of (a raw system call) is brought in order
+/// here, when the library first hears from it.
 pub fn memory() -> Memory {
+    let owner = owner().load(Acquire);
+    if owner == 0 {
+        own();
+        crate::offspring::untold();
+        return Memory::Own;
+    }
+    if cfg!(target_arch = "x86_64") && !LENT.load(Relaxed) {
+        return Memory::Own;
+    }
     let pid = kernel::pid();
-    match owner().load(Acquire) {
-        0 => {
-            own();
-            crate::offspring::untold();
-            Memory::Own
-        }
+    match owner {
         n if n == pid => Memory::Own,
         n if KINDRED.load(Relaxed) && kernel::same_files(n, pid) => Memory::Own,
         _ => Memory::Borrowed,
+    }
+}
+
+/// This process' pid, without a system call where [`memory`] needs none.
+pub fn pid() -> u32 {
+    match owner().load(Acquire) {
+        0 => kernel::pid(),
+        _ if !cfg!(target_arch = "x86_64") || LENT.load(Relaxed) => kernel::pid(),
+        owner => owner,
     }
 }
 
@@ -87,6 +115,7 @@ pub fn borrowed() -> bool {
 /// A process is about to be made that shares memory and descriptors with this one.
 pub fn kindred() {
     KINDRED.store(true, Release);
+    lend();
     not_alone();
 }
 

@@ -95,14 +95,14 @@ fn enter_living(fd: i32, family: i32, kind: i32, protocol: i32) -> Result<Sock> 
 
 /// Makes a slot for an anchor and enters the descriptor.
 pub fn enter(arena: &'static Arena, fd: i32, family: i32, kind: i32, protocol: i32) -> Result<Sock> {
-    let inode = kernel::status(fd)?.inode;
+    let anchor = kernel::status(fd)?;
     if fd as usize >= fdtable::LIMIT {
         return Err(Errno::EMFILE);
     }
-    let number = match Slot::take(arena, inode, family, kind, protocol) {
+    let number = match Slot::take(arena, &anchor, family, kind, protocol) {
         // What killed processes left behind makes room.
         Err(Errno::ENOBUFS) if network::sweep(&Names::lock(arena)) > 0 => {
-            Slot::take(arena, inode, family, kind, protocol)
+            Slot::take(arena, &anchor, family, kind, protocol)
         }
         other => other,
     }?;

@@ -1,6 +1,7 @@
 //! The boundary: what a hook is, how its answer leaves, and how its signature is checked.
 
 use stack::abi::{Errno, Result};
+use stack::signal::Critical;
 
 use crate::guard;
 
@@ -76,6 +77,12 @@ pub fn attempt<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
     finish(|| stack::signal::whole_call(work))
 }
 
+/// As [`attempt`], of a call that began with the section that is handed over.
+#[inline]
+pub fn attempt_rest<T: Answer>(critical: Critical, work: impl FnOnce() -> Result<T>) -> Option<T::C> {
+    finish(|| stack::signal::rest_of_call(critical, work))
+}
+
 #[inline]
 fn finish<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
     stack::signal::thread_ready();
@@ -94,8 +101,24 @@ fn finish<T: Answer>(work: impl FnOnce() -> Result<T>) -> Option<T::C> {
     }
 }
 
-/// A call that may sleep, which makes it a cancellation point: `work` if the descriptor is ours, else `other`.
+/// A call that may sleep, which makes it a cancellation point: `work` if the descriptor is ours, else `other`. `quick` is
+/// tried before it; it cannot panic.
 macro_rules! point {
+    ($fd:expr, $s:ident => quick $quick:expr, $work:expr, else $other:expr) => {
+        loop {
+            let Some($s) = stack::fdtable::get($fd) else { break $other };
+            stack::signal::cancel::test();
+            stack::signal::thread_ready();
+            let critical = stack::signal::critical();
+            if let Some(done) = $quick {
+                stack::signal::end_of_call(critical);
+                break done as libc::ssize_t;
+            }
+            if let Some(answered) = $crate::boundary::attempt_rest(critical, || $work) {
+                break answered;
+            }
+        }
+    };
     ($fd:expr, $s:ident => $work:expr, else $other:expr) => {
         loop {
             let Some($s) = stack::fdtable::get($fd) else { break $other };

@@ -28,3 +28,5 @@ mod syscalls;
 mod transfer;
 mod variadic;
 mod vectors;
+#[cfg(target_arch = "x86_64")]
+mod vfork;

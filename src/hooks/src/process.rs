@@ -63,6 +63,7 @@ hook! {
         let files = flags & libc::CLONE_FILES != 0;
         let Some(first) = main.filter(|_| !memory && !stack.is_null()) else {
             if memory && files && flags & libc::CLONE_THREAD == 0 { process::kindred(); }
+            if memory && flags & libc::CLONE_THREAD == 0 { process::lend(); }
             return real!(clone)(main, stack, flags, argument, parent_tid, tls, child_tid);
         };
         let mut start = Start { main: first, argument };

@@ -11,6 +11,8 @@ use stack::{config, descriptors, kernel, network, process, signal};
 #[ctor::ctor(unsafe)]
 fn start() {
     process::start();
+    #[cfg(target_arch = "x86_64")]
+    crate::vfork::start();
     signal::init();
     stack::stop::start();
     environment::remember(&own_path());

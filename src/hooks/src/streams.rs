@@ -24,7 +24,8 @@ hook! {
     unsafe fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t => our_read {
         // The file layer answers an empty read by itself; a socket never hears of it.
         if length == 0 && fdtable::owned(fd) { return 0; }
-        point!(fd, s => calls::receive_one(&s, buffer as usize, length, 0).map(|(n, _)| n),
+        point!(fd, s => quick calls::receive_quickly(&s, buffer as usize, length, 0),
+            calls::receive_one(&s, buffer as usize, length, 0).map(|(n, _)| n),
             else real!(read)(fd, buffer, length))
     }
 }
@@ -33,7 +34,8 @@ alias!(__read => our_uu_read is our_read(fd: c_int, buffer: *mut c_void, length:
 
 hook! {
     unsafe fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t => our_write {
-        point!(fd, s => calls::send_one(&s, buffer as usize, length, 0, &[]),
+        point!(fd, s => quick calls::send_quickly(&s, buffer as usize, length, 0),
+            calls::send_one(&s, buffer as usize, length, 0, &[]),
             else real!(write)(fd, buffer, length))
     }
 }
@@ -56,7 +58,8 @@ signature!(writev, our_writev, fn(c_int, *const iovec, c_int) -> ssize_t);
 
 hook! {
     unsafe fn send(fd: c_int, buffer: *const c_void, length: size_t, flags: c_int) -> ssize_t => our_send {
-        point!(fd, s => calls::send_one(&s, buffer as usize, length, flags, &[]),
+        point!(fd, s => quick calls::send_quickly(&s, buffer as usize, length, flags),
+            calls::send_one(&s, buffer as usize, length, flags, &[]),
             else real!(send)(fd, buffer, length, flags))
     }
 }
@@ -75,7 +78,8 @@ signature!(sendto, our_sendto, fn(c_int, *const c_void, size_t, c_int, *const so
 
 hook! {
     unsafe fn recv(fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t => our_recv {
-        point!(fd, s => calls::receive_one(&s, buffer as usize, length, flags).map(|(n, _)| n),
+        point!(fd, s => quick calls::receive_quickly(&s, buffer as usize, length, flags),
+            calls::receive_one(&s, buffer as usize, length, flags).map(|(n, _)| n),
             else real!(recv)(fd, buffer, length, flags))
     }
 }

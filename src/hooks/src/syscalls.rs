@@ -131,15 +131,28 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
         let one_table = flags & libc::CLONE_FILES as usize != 0;
         Some(offspring::copying(one_table, || real!(syscall)(number, a, b, c, d, e, f)))
     };
+    let lends = |flags: usize| flags & libc::CLONE_VM as usize != 0 && flags & libc::CLONE_THREAD as usize == 0;
     match number {
         #[cfg(target_arch = "x86_64")]
         libc::SYS_fork => copying(0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_vfork => {
+            stack::process::lend();
+            None
+        }
         libc::SYS_clone if copies(a, b) => copying(a),
+        libc::SYS_clone if lends(a) => {
+            stack::process::lend();
+            None
+        }
         libc::SYS_clone3 if a != 0 && b >= CLONE3_STACK + 8 => {
             let word = |at: usize| ((a + at) as *const usize).read_unaligned();
             if copies(word(0), word(CLONE3_STACK)) {
                 copying(word(0))
             } else {
+                if lends(word(0)) {
+                    stack::process::lend();
+                }
                 None
             }
         }

@@ -124,6 +124,16 @@ pub trait SocketOps: Sync {
         0
     }
 
+    /// As [`SocketOps::ready`], for somebody who wants to know of these events and of errors only: others may be left out.
+    fn ready_for(&self, s: &Sock, _wanted: u32) -> u32 {
+        self.ready(s)
+    }
+
+    /// Does [`SocketOps::ready`] cost a system call, while the bell tells of every change?
+    fn asks_kernel(&self, _s: &Sock) -> bool {
+        false
+    }
+
     /// Asks to be rung at the anchor for these poll(2) events, and forgets that with 0.
     fn arm(&self, _s: &Sock, _events: u32) {}
 

@@ -270,7 +270,7 @@ pub fn mkdir(path: &CStr, mode: u32) -> Result<()> {
 }
 
 /// What fstat(2) tells that matters here: mode, owner, inode number, size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Status {
     /// File type and permission bits.
     pub mode: u32,

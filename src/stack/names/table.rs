@@ -148,6 +148,7 @@ pub fn claim_of(slot: &Slot) -> Claim {
 mod tests {
     use super::*;
     use crate::abi::Name;
+    use crate::kernel::Status;
 
     #[test]
     fn a_chain_that_is_a_circle_has_an_end() {
@@ -156,7 +157,12 @@ mod tests {
         let arena = Arena::open(&path).unwrap();
         crate::kernel::unlink(&path).unwrap();
         let names = Names::lock(arena);
-        let numbers: Vec<u32> = (0..7).map(|i| Slot::take(arena, i + 1, 2, 1, 6).unwrap()).collect();
+        let numbers: Vec<u32> = (0..7)
+            .map(|i| {
+                let anchor = Status { inode: i + 1, ..Status::default() };
+                Slot::take(arena, &anchor, 2, 1, 6).unwrap()
+            })
+            .collect();
         for number in &numbers {
             arena.slot(*number).unwrap().set_local(Name::new("127.0.0.1".parse().unwrap(), 80));
             names.insert(*number, Kind::Tcp);

@@ -64,7 +64,7 @@ pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: O
             return Ok(count);
         }
         let spins = !at_once && !interrupts.came() && (kernels || mask.is_none());
-        if spins && wait::spin(|| interrupts.came() || look(fds) > 0) {
+        if spins && wait::spin_over(fds.len(), || interrupts.came() || look(fds) > 0) {
             continue;
         }
         let slept = wait::interruptible_poll(&interrupts, mask, false, || sleep(fds, deadline, at_once, mask))?;
@@ -89,7 +89,7 @@ fn look(fds: &mut [libc::pollfd]) -> usize {
         let found = match kind(p.fd) {
             Kind::Ours(s) => {
                 s.ops().notice(&s);
-                s.ops().ready(&s)
+                s.ops().ready_for(&s, p.events as u16 as u32 | ALWAYS)
             }
             Kind::Set if epoll::is_ready(p.fd) => (libc::POLLIN | libc::POLLRDNORM) as u32,
             _ => 0,

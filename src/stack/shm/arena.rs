@@ -78,6 +78,8 @@ pub struct Header {
     pub port_memory: [[AtomicU64; 3]; BUCKETS],
     /// Names in TIME_WAIT; see `names::timewait`.
     pub time_wait: [[AtomicU64; 4]; 1024],
+    /// For each bucket of ports, which entry of `time_wait` was the last one made for it, counted from 1; 0 for none.
+    pub time_wait_last: [AtomicU32; BUCKETS],
     /// Where the next entry of `time_wait` goes.
     pub time_wait_next: AtomicU32,
 }
@@ -240,6 +242,14 @@ impl Arena {
     pub(super) fn chunk_bytes(&'static self, chunk: super::chunk::Chunk) -> *mut u8 {
         // SAFETY: a Chunk is bounded when it is made, so its offset lies inside the mapping.
         unsafe { self.base.add(chunk.offset()) }
+    }
+
+    /// `length` bytes of the chunks' part of the file, if they lie in it.
+    #[inline]
+    pub(super) fn bytes(&'static self, offset: u64, length: usize) -> Option<*mut u8> {
+        let room = (FILE_LENGTH - CHUNKS_AT).checked_sub(length)?;
+        // SAFETY: bounded, so it lies inside the mapping.
+        (offset.wrapping_sub(CHUNKS_AT as u64) <= room as u64).then(|| unsafe { self.base.add(offset as usize) })
     }
 
     /// A free slot's number.

@@ -65,11 +65,11 @@ impl Chunk {
     /// Where the bytes start in the arena's file.
     #[inline]
     pub fn offset(self) -> usize {
-        class_offset(self.class()) + self.number() as usize * self.size()
+        OFFSETS[self.class()] + self.number() as usize * self.size()
     }
 
     fn meta_index(self) -> usize {
-        meta_base(self.class()) + self.number() as usize
+        META_BASES[self.class()] + self.number() as usize
     }
 
     /// What is known of the chunk.
@@ -148,6 +148,10 @@ const fn meta_base(class: usize) -> usize {
     }
     at
 }
+
+/// What [`class_offset`] and [`meta_base`] give.
+const OFFSETS: [usize; 5] = [class_offset(0), class_offset(1), class_offset(2), class_offset(3), class_offset(4)];
+const META_BASES: [usize; 5] = [meta_base(0), meta_base(1), meta_base(2), meta_base(3), meta_base(4)];
 
 /// How many chunks there can be in all.
 pub const CHUNKS: usize = meta_base(CLASS_SIZES.len());

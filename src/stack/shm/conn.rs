@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 use super::arena::Arena;
 use super::chunk::{Chunk, NO_CHUNK};
 use super::lock::ShmLock;
+use super::straight::Straight;
 use crate::abi::{Name, NAME_WORDS};
 use crate::kernel;
 
@@ -58,6 +59,7 @@ pub(super) struct Producer {
     pub segments: AtomicU64,
     /// When the last one was written, by the processor's counter.
     pub stamp: AtomicU64,
+    pub straight: Straight,
 }
 
 /// The consumer's own notes.
@@ -67,6 +69,7 @@ pub(super) struct Consumer {
     pub chunk: AtomicU32,
     pub base: AtomicU64,
     pub tail_seen: AtomicU64,
+    pub straight: Straight,
     /// Waits in a row without a write of this end in between.
     pub waits: AtomicU32,
     /// The shortest time that a timed write took to be read, in nanoseconds; 0 before the first.
@@ -311,13 +314,13 @@ impl Direction {
         self.consumer.rate.load(Relaxed)
     }
 
-    /// Counts a write of `done` bytes up to `tail` and times one in many: the clock costs more than a small write.
+    /// Counts a write of `done` bytes up to `tail` at `ticks` and times one in many: the clock costs more than a small write.
     #[inline]
-    pub(super) fn probe(&self, tail: u64, done: u64) {
+    pub(super) fn probe(&self, tail: u64, done: u64, ticks: u64) {
         let before = self.producer.segments.load(Relaxed);
         let count = before.wrapping_add(if done > SEGMENT { done.div_ceil(SEGMENT) } else { 1 });
         self.producer.segments.store(count, Relaxed);
-        self.producer.stamp.store(kernel::ticks(), Relaxed);
+        self.producer.stamp.store(ticks, Relaxed);
         if before == 0 || (before ^ count) / TIMED != 0 {
             let on_the_way = tail.saturating_sub(self.producer.head_seen.load(Relaxed));
             self.sent.probe_bytes.store(on_the_way, Relaxed);
@@ -368,7 +371,7 @@ impl Direction {
     /// Counts bytes that went through the anchors instead of the ring, so that both ways share their arithmetic.
     pub fn count_written(&self, n: usize) {
         let tail = self.sent.tail.fetch_add(n as u64, AcqRel) + n as u64;
-        self.probe(tail, n as u64);
+        self.probe(tail, n as u64, kernel::ticks());
     }
 
     /// Counts bytes that were read from the anchor.
@@ -378,33 +381,16 @@ impl Direction {
     }
 
     fn start(&self, chunk: u32) {
-        let (sent, taken, shared) = (&self.sent, &self.taken, &self.shared);
-        let (producer, consumer) = (&self.producer, &self.consumer);
-        let positions =
-            [&sent.tail, &taken.head, &producer.base, &producer.head_seen, &consumer.base, &consumer.tail_seen];
-        let wides = [
-            &shared.urgent,
-            &shared.corked_ms,
-            &shared.capacity,
-            &sent.probe,
-            &sent.probe_ns,
-            &sent.probe_bytes,
-            &sent.pass_over,
-        ];
-        for wide in positions.into_iter().chain(wides).chain([&producer.segments, &producer.stamp, &consumer.rate]) {
-            wide.store(0, Relaxed);
-        }
-        for word in [&consumer.waits, &consumer.least_rtt_ns, &shared.rtt_ns, &shared.rtt_var_ns] {
-            word.store(0, Relaxed);
-        }
-        let words = [&sent.fin, &shared.reader_armed, &shared.writer_armed, &shared.urgent_taken, &shared.corked];
-        for word in words.into_iter().chain([&shared.full, &shared.fin_read, &shared.reader_async]) {
-            word.store(0, Relaxed);
-        }
-        producer.lock.reset();
-        consumer.lock.reset();
-        producer.chunk.store(chunk, Relaxed);
-        consumer.chunk.store(chunk, Relaxed);
+        self.words().iter().for_each(|word| word.store(0, Relaxed));
+        self.producer.chunk.store(chunk, Relaxed);
+        self.consumer.chunk.store(chunk, Relaxed);
+    }
+
+    /// All of it as plain words, of which a new life needs every one to be 0.
+    #[allow(unsafe_code)]
+    fn words(&self) -> &[AtomicU64; size_of::<Direction>() / 8] {
+        // SAFETY: a Direction consists of atomics and of padding, which nobody reads, and is aligned for larger words.
+        unsafe { &*core::ptr::from_ref(self).cast() }
     }
 
     /// Gives back the chunks from the one being read to the one being written.

@@ -4,11 +4,10 @@
 //! whether the holder still exists and takes the lock over if it does not (design, invariant 2). What the lock guards is
 //! written so that its last store is the one that commits; a taken-over lock says so to whoever has to mend more.
 
-use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use crate::kernel;
-use crate::signal;
+use crate::signal::{self, thread_id as tid};
 use crate::stop::{self, Point};
 
 const WAITERS: u32 = 1 << 31;
@@ -17,27 +16,6 @@ const SPINS: u32 = 200;
 const PATIENCE_NS: u64 = 2_000_000;
 /// After so many sleeps on one holder the lock is taken over even from a living one: its number may have been reused.
 const MAX_SLEEPS: u32 = 1000;
-
-thread_local! {
-    static TID: Cell<u32> = const { Cell::new(0) };
-}
-
-/// This thread's id, cached.
-#[inline]
-pub fn tid() -> u32 {
-    TID.try_with(|t| {
-        if t.get() == 0 {
-            t.set(kernel::tid());
-        }
-        t.get()
-    })
-    .unwrap_or_else(|_| kernel::tid())
-}
-
-/// Tells that this thread is a new one, in the child of a fork.
-pub fn set_forked() {
-    let _ = TID.try_with(|t| t.set(0));
-}
 
 /// The lock: 0 when free, else the holder's thread id with the mark of waiters.
 #[repr(transparent)]

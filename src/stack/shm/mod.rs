@@ -12,13 +12,15 @@ mod pool;
 mod queue;
 mod ring;
 mod slot;
+mod straight;
 pub mod usercopy;
 pub mod views;
 
+pub use crate::signal::{forget_thread_id as set_forked, thread_id as tid};
 pub use arena::{layout_id, Arena, Header, BUCKETS};
 pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
 pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
-pub use lock::{set_forked, tid, Locked, ShmLock};
+pub use lock::{Locked, ShmLock};
 pub use mend::mend;
 pub use queue::{Found, Packed, Payload, Push, Queue, Record, Span};
 pub use ring::{Corrupt, Take, MAX_BUFFERED};

@@ -12,6 +12,7 @@ use super::arena::Arena;
 use super::chunk::{Chunk, CLASS_SIZES};
 use super::conn::Direction;
 use crate::abi::{Errno, Result};
+use crate::kernel;
 use crate::stop::{self, Point};
 
 /// No direction ever holds more bytes than this.
@@ -155,7 +156,7 @@ impl Direction {
             }
         }
         if done > 0 {
-            self.probe(tail, done as u64);
+            self.probe(tail, done as u64, kernel::ticks());
         }
         Ok(done)
     }
@@ -167,6 +168,7 @@ impl Direction {
         let class = fitting.max(from.class() + 1).min(CLASS_SIZES.len() - 1);
         let Some(to) = Chunk::take(arena, class).or_else(|| Chunk::take(arena, 1)) else { return false };
         stop::here(Point::ChunkTaken);
+        self.producer.straight.forget();
         let meta = from.meta(arena);
         meta.next.store(to.name(), Relaxed);
         meta.end.store(tail, Release);

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 use super::arena::Arena;
 use super::lock::ShmLock;
 use crate::abi::{Errno, Name, Result, NAME_WORDS};
+use crate::kernel::Status;
 use crate::stop::{self, Point};
 
 /// Words for the values of socket options.
@@ -84,7 +85,7 @@ pub struct Slot {
     pub options: [AtomicU32; OPTION_WORDS],
     /// Which options the program set: what a hand-over to the kernel repeats.
     pub options_set: [AtomicU64; 2],
-    /// The uid that bound the socket (SO_REUSEPORT compares it).
+    /// The uid that made the socket (SO_REUSEPORT compares it).
     pub uid: AtomicU32,
     /// The process that made it, for `sockhop ls`.
     pub pid: AtomicU32,
@@ -101,7 +102,7 @@ pub struct Slot {
     /// F_SETSIG's value, 0 for SIGIO.
     pub owner_signal: AtomicU32,
     /// When the kernel was last asked whether the peer lives (`wait::ask_now_and_then`).
-    pub asked_ms: AtomicU32,
+    pub asked: AtomicU32,
     /// The thread that sleeps on the anchor; see [`crate::bell::Seats`].
     pub first_sleeper: AtomicU32,
     /// Not 0: others may sleep on `wake`.
@@ -115,10 +116,10 @@ pub struct Slot {
 const _: () = assert!(core::mem::size_of::<Slot>() == 1024);
 
 impl Slot {
-    /// A slot for a new socket, with the lock free, every option 0, one reference.
+    /// A slot for the new socket that `anchor` is, with the lock free, every option 0, one reference.
     ///
     /// Errors: ENOBUFS when the arena is full.
-    pub fn take(arena: &'static Arena, inode: u64, family: i32, kind: i32, protocol: i32) -> Result<u32> {
+    pub fn take(arena: &'static Arena, anchor: &Status, family: i32, kind: i32, protocol: i32) -> Result<u32> {
         let number = arena.take_slot().ok_or(Errno::ENOBUFS)?;
         let slot = arena.slot(number).ok_or(Errno::ENOBUFS)?;
         stop::here(Point::SlotTaken);
@@ -127,7 +128,7 @@ impl Slot {
         for word in [&slot.flags, &slot.state, &slot.conn, &slot.next_bound, &slot.prev_bound, &slot.bucket] {
             word.store(0, Relaxed);
         }
-        for word in [&slot.sleepers, &slot.wake, &slot.asked_ms, &slot.first_sleeper, &slot.other_sleepers] {
+        for word in [&slot.sleepers, &slot.wake, &slot.asked, &slot.first_sleeper, &slot.other_sleepers] {
             word.store(0, Relaxed);
         }
         slot.queue.store(super::NO_CHUNK, Relaxed);
@@ -141,12 +142,12 @@ impl Slot {
         slot.options.iter().for_each(|o| o.store(0, Relaxed));
         slot.options_set.iter().for_each(|o| o.store(0, Relaxed));
         slot.extra.iter().for_each(|o| o.store(0, Relaxed));
-        slot.pid.store(crate::kernel::pid(), Relaxed);
-        slot.uid.store(crate::kernel::euid(), Relaxed);
+        slot.pid.store(crate::process::pid(), Relaxed);
+        slot.uid.store(anchor.uid, Relaxed);
         slot.network_namespace.store(crate::kernel::network_namespace(), Relaxed);
         slot.set_local(Name::any(family));
         slot.set_peer(Name::any(family));
-        slot.inode.store(inode, Relaxed);
+        slot.inode.store(anchor.inode, Relaxed);
         // Counted first and let go of last: a process that is killed in between leaves the count too high, never too low.
         arena.header().live.fetch_add(1, SeqCst);
         slot.generation.fetch_add(1, Release);

@@ -60,15 +60,26 @@ impl Drop for InterruptScope {
 /// (SA_RESTART) say that the call is to be made again.
 #[inline]
 pub fn whole_call<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let critical = critical();
+    rest_of_call(critical(), work)
+}
+
+/// As [`whole_call`], of a call that began with the section that is handed over.
+#[inline]
+pub fn rest_of_call<T>(critical: Critical, work: impl FnOnce() -> Result<T>) -> Result<T> {
     match work() {
         Err(Errno::RESTART) => Err(interrupted(critical)),
         done => {
-            drop(critical);
-            cancel::test_put_off();
+            end_of_call(critical);
             done
         }
     }
+}
+
+/// A call is done; the handlers that were put off run here.
+#[inline]
+pub fn end_of_call(critical: Critical) {
+    drop(critical);
+    cancel::test_put_off();
 }
 
 #[cold]

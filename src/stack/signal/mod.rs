@@ -23,11 +23,45 @@ pub mod sleep;
 pub mod table;
 
 pub use critical::{critical, enter_critical, in_critical, leave_critical, put_off, Critical, Held};
-pub use interrupt::{whole_call, Interrupt, InterruptScope};
+pub use interrupt::{end_of_call, rest_of_call, whole_call, Interrupt, InterruptScope};
 pub use mask::{before_exec, change_mask, exec_failed, thread_ready, ExecToken};
 
 use crate::shm::usercopy;
 use thread::thread;
+
+/// This thread's id, cached.
+#[inline]
+pub fn thread_id() -> u32 {
+    let thread = thread();
+    match get!(thread.id) {
+        0 => {
+            let id = crate::kernel::tid();
+            set!(thread.id = id);
+            id
+        }
+        id => id,
+    }
+}
+
+/// This thread is a new one, in the child of a fork.
+pub fn forget_thread_id() {
+    let thread = thread();
+    set!(thread.id = 0);
+}
+
+/// A number of this thread's, for `wait::spin`.
+#[inline]
+pub fn yields() -> u32 {
+    let thread = thread();
+    get!(thread.yields)
+}
+
+/// Sets [`yields`].
+#[inline]
+pub fn set_yields(value: u32) {
+    let thread = thread();
+    set!(thread.yields = value);
+}
 
 /// When the library is loaded.
 pub fn init() {

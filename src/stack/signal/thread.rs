@@ -38,6 +38,10 @@ pub(super) struct Thread {
     pub(super) interrupt: u32,
     /// glibc's signal for this thread's end came in a critical section and was put off.
     pub(super) ending: u32,
+    /// The thread's id, 0 while nobody asked for it. Kept here because this block is reached without a call.
+    pub(super) id: u32,
+    /// Waits in a row that ended with the first sched_yield; see `wait::spin`.
+    pub(super) yields: u32,
     /// For SIGSEGV and SIGBUS: 0 empty, 1 `held` is full, 2 it is just being raised again.
     pub(super) held_state: [u32; 2],
     pub(super) held: [Info; 2],
@@ -65,7 +69,7 @@ pub(super) fn thread() -> *mut Thread {
 pub(super) fn thread() -> *mut Thread {
     use core::cell::UnsafeCell;
     thread_local!(static PLACE: UnsafeCell<Thread> = const { UnsafeCell::new(Thread { depth: 0, ready: 0, pending: 0,
-        veiled: 0, interrupt: 0, ending: 0, held_state: [0; 2], held: [[0; 16]; 2] }) });
+        veiled: 0, interrupt: 0, ending: 0, id: 0, yields: 0, held_state: [0; 2], held: [[0; 16]; 2] }) });
     PLACE.with(UnsafeCell::get)
 }
 

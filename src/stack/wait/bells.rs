@@ -93,11 +93,23 @@ pub fn ask_for_end(s: &Sock) -> bool {
 /// epoll set is told by its bell.
 #[inline]
 pub fn ask_now_and_then(s: &Sock) {
-    let now = kernel::coarse_ms();
-    if s.slot.asked_ms.load(Relaxed) != now && !s.slot.has(SlotFlags::WATCHED) {
-        s.slot.asked_ms.store(now, Relaxed);
+    let ticks = kernel::ticks();
+    if asks_now(s, ticks) {
+        s.slot.asked.store(about_ms(ticks), Relaxed);
         ask_for_end(s);
     }
+}
+
+/// Would [`ask_now_and_then`] ask at this time?
+#[inline]
+pub fn asks_now(s: &Sock, ticks: u64) -> bool {
+    s.slot.asked.load(Relaxed) != about_ms(ticks) && !s.slot.has(SlotFlags::WATCHED)
+}
+
+/// A number that changes about every millisecond.
+#[inline]
+fn about_ms(ticks: u64) -> u32 {
+    (ticks >> if cfg!(target_arch = "x86_64") { 21 } else { 16 }) as u32
 }
 
 /// Takes what bells left on the anchor.

@@ -13,7 +13,7 @@ mod doze;
 mod spin;
 
 pub use bells::*;
-pub use spin::spin;
+pub use spin::{spin, spin_first, spin_over};
 
 use core::sync::atomic::AtomicU32;
 
@@ -61,7 +61,7 @@ pub fn until(
     interest: Interest,
     mut ready: impl FnMut() -> bool,
 ) -> Result<()> {
-    if spin(&mut ready) {
+    if !spin::has_spun() && spin(&mut ready) {
         return Ok(());
     }
     sleep_until(&Wait { s, armed, limits, mode, interest }, ready)

@@ -10,60 +10,80 @@ use crate::signal;
 const LONG_SPIN_NS: u64 = 50_000;
 /// The spin of a waiter whose last waits were long.
 const SHORT_SPIN_NS: u64 = 1_500;
+/// Looks without a pause: a pause takes 50 ns on some processors, which is a third of a trip between two cores.
+const LOOKS: u32 = 64;
 /// Pauses before the first sched_yield: about a microsecond.
-const PAUSES: u32 = 30;
+const PAUSES: u32 = 20;
 /// Where the one that is waited for runs on this core, pauses only hold it up: after this many waits in a row that the
 /// first sched_yield ended, there are few of them.
 const SAME_CORE: u32 = 8;
+/// A look over more sockets than these takes longer than a pause.
+const MANY: usize = 4;
 /// One wait out of so many has all pauses again, to see whether that still is so.
 const PROBE: u32 = 64;
 
 thread_local! {
     /// How well spinning did on this thread, 0 (never) to 16; the top half spins long.
     static CREDIT: Cell<u32> = const { Cell::new(8) };
-    /// Waits in a row that ended with the first sched_yield.
-    static YIELDS: Cell<u32> = const { Cell::new(0) };
+    /// The call's short way has spun in vain, and its whole way need not do so again.
+    static SPUN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Looks for a short while without sleeping: `pause` for a microsecond, then `sched_yield` between looks, which lets a
 /// peer on the same core run (figures: `pause` alone loses everything there).
 #[inline]
-pub fn spin(mut ready: impl FnMut() -> bool) -> bool {
+pub fn spin(ready: impl FnMut() -> bool) -> bool {
+    spin_over(1, ready)
+}
+
+/// As [`spin`], where each look goes over so many sockets: fewer looks for as long.
+#[inline]
+pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
     let configured = config::get().spin_ns;
     if configured == Some(0) {
         return false;
     }
-    let yields = YIELDS.try_with(Cell::get).unwrap_or(0);
-    let pauses = if yields < SAME_CORE || yields & (PROBE - 1) == 0 { PAUSES } else { 1 };
-    for _ in 0..pauses {
+    let yields = signal::yields();
+    let all = yields < SAME_CORE || yields & (PROBE - 1) == 0;
+    let looks = if all { ((LOOKS + PAUSES) / sockets.max(1) as u32).max(2) } else { 1 };
+    for look in 0..looks {
         if ready() {
-            if yields != 0 && pauses == PAUSES {
-                let _ = YIELDS.try_with(|y| y.set(0));
+            if yields != 0 && looks != 1 {
+                signal::set_yields(0);
             }
             return true;
         }
-        core::hint::spin_loop();
+        if look >= LOOKS {
+            core::hint::spin_loop();
+        }
     }
     let credit = CREDIT.try_with(Cell::get).unwrap_or(0);
     if credit == 0 && configured.is_none() {
         return false;
     }
+    if !all {
+        // The one that is waited for most likely runs now; no clock is needed to see that.
+        kernel::yield_now();
+        if ready() {
+            signal::set_yields(yields.wrapping_add(1).max(1));
+            return true;
+        }
+    }
     let budget = configured.unwrap_or(if credit >= 4 { LONG_SPIN_NS } else { SHORT_SPIN_NS });
+    let between = if sockets > MANY { 1 } else { 8 };
     let start = kernel::now_ns();
-    let mut first = true;
+    let mut first = all;
     let won = loop {
         kernel::yield_now();
+        let at_once = ready();
         if core::mem::take(&mut first) {
-            let at_once = ready();
-            let _ = YIELDS.try_with(|y| y.set(if at_once { yields.wrapping_add(1).max(1) } else { 0 }));
+            signal::set_yields(if at_once { yields.wrapping_add(1).max(1) } else { 0 });
         }
-        for _ in 0..8 {
-            if ready() {
-                break;
-            }
+        let mut look = || {
             core::hint::spin_loop();
-        }
-        if ready() {
+            ready()
+        };
+        if at_once || (0..between).any(|_| look()) {
             break true;
         }
         if signal::put_off() {
@@ -77,7 +97,24 @@ pub fn spin(mut ready: impl FnMut() -> bool) -> bool {
     // A yield that let others run for long was no short wait: sleeping comes back sooner.
     let won_fast = won && kernel::now_ns() - start < 2 * LONG_SPIN_NS;
     let _ = CREDIT.try_with(|c| c.set(if won_fast { (credit + 2).min(16) } else { credit.saturating_sub(1) }));
+    if !all {
+        signal::set_yields(0);
+    }
     won
+}
+
+/// As [`spin`], for the short way of a call that comes to [`super::until`] when this was in vain.
+pub fn spin_first(ready: impl FnMut() -> bool) -> bool {
+    let come = spin(ready);
+    if !come {
+        let _ = SPUN.try_with(|s| s.set(true));
+    }
+    come
+}
+
+/// Has this call spun already? Asked once.
+pub(super) fn has_spun() -> bool {
+    SPUN.try_with(|s| s.replace(false)).unwrap_or(false)
 }
 
 /// Tells [`spin`] how long a sleep lasted: a short one would have been worth a longer spin.

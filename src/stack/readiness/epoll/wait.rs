@@ -18,6 +18,8 @@ const KERNEL_EVERY_NS: u64 = 5_000;
 const BELLS_EVERY_NS: u64 = 1_000_000;
 /// Before that, as many looks in a row have to find nothing.
 const DRY_LOOKS: u32 = 4;
+/// What most programs have room for.
+const FEW: usize = 64;
 /// Events told by one call at most; a program that asks for more gets them with the next.
 const MOST: usize = 256;
 /// Bells taken by one system call.
@@ -37,27 +39,42 @@ pub fn wait(
     if most <= 0 || most as usize > i32::MAX as usize / 12 {
         return Some(Err(Errno::EINVAL));
     }
-    let mut told = [libc::epoll_event { events: 0, u64: 0 }; MOST];
-    let most = (most as usize).min(MOST);
-    let count = match gather(&set, epoll, &mut told[..most], deadline, at_once, mask) {
-        Ok(count) => {
-            if count > 0 {
-                // Nobody armed what this thread goes off to handle: another one that sleeps here takes over.
-                set.kick();
+    let ask = Ask { set: &set, epoll, deadline, at_once, mask };
+    // Room for no more than is asked for: it has to be cleared each time.
+    Some(match most as usize {
+        most @ ..=FEW => ask.answer(&mut [NO_EVENT; FEW][..most], at),
+        most => ask.answer(&mut [NO_EVENT; MOST][..most.min(MOST)], at),
+    })
+}
+
+const NO_EVENT: libc::epoll_event = libc::epoll_event { events: 0, u64: 0 };
+
+/// One wait: on what, until when.
+struct Ask<'a> {
+    set: &'a Arc<Set>,
+    epoll: i32,
+    deadline: Deadline,
+    at_once: bool,
+    mask: Option<&'a u64>,
+}
+
+impl Ask<'_> {
+    fn answer(&self, told: &mut [libc::epoll_event], at: UserPtr) -> Result<usize> {
+        let count = gather(self.set, self.epoll, told, self.deadline, self.at_once, self.mask)?;
+        if count > 0 {
+            // Nobody armed what this thread goes off to handle: another one that sleeps here takes over.
+            self.set.kick();
+        }
+        for (i, event) in told[..count].iter().enumerate() {
+            let mut bytes = [0u8; 12];
+            bytes[..4].copy_from_slice(&{ event.events }.to_ne_bytes());
+            bytes[4..].copy_from_slice(&{ event.u64 }.to_ne_bytes());
+            if let Err(e) = at.plus(i * 12).write(&bytes) {
+                return if i > 0 { Ok(i) } else { Err(e) };
             }
-            count
         }
-        Err(e) => return Some(Err(e)),
-    };
-    for (i, event) in told[..count].iter().enumerate() {
-        let mut bytes = [0u8; 12];
-        bytes[..4].copy_from_slice(&{ event.events }.to_ne_bytes());
-        bytes[4..].copy_from_slice(&{ event.u64 }.to_ne_bytes());
-        if let Err(e) = at.plus(i * 12).write(&bytes) {
-            return Some(if i > 0 { Ok(i) } else { Err(e) });
-        }
+        Ok(count)
     }
-    Some(Ok(count))
 }
 
 fn gather(
@@ -73,22 +90,23 @@ fn gather(
         if set.rescan.load(Acquire) != 0 && set.rescan.swap(0, AcqRel) != 0 {
             set.lock().wake_all();
         }
+        let now = kernel::now_ns();
+        let due = now.wrapping_sub(set.looked_ns.load(Relaxed)) >= KERNEL_EVERY_NS;
+        let busy = !at_once && set.dry_looks.load(Relaxed) >= DRY_LOOKS;
+        let mut took = false;
+        if due || !busy {
+            set.looked_ns.store(now, Relaxed);
+            if set.lock().some_quiet || now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS {
+                // A socket that was left to its bell, or a peer that died: both say so on the anchor only.
+                set.bells_ns.store(now, Relaxed);
+                took = true;
+                take_bells(set);
+            }
+        }
         let mut items = set.lock();
         let mut count = items.collect(told);
-        let mut look_at_bells = false;
-        if count > 0 {
-            let now = kernel::now_ns();
-            let due = now.wrapping_sub(set.looked_ns.load(Relaxed)) >= KERNEL_EVERY_NS;
-            if due {
-                set.looked_ns.store(now, Relaxed);
-                // A socket that was left to its bell, or a peer that died: both say so on the anchor only.
-                look_at_bells = items.some_quiet || now.wrapping_sub(set.bells_ns.load(Relaxed)) > BELLS_EVERY_NS;
-            } else if !at_once && set.dry_looks.load(Relaxed) >= DRY_LOOKS {
-                return Ok(count);
-            }
-            if look_at_bells {
-                set.bells_ns.store(now, Relaxed);
-            }
+        if count > 0 && busy && !due {
+            return Ok(count);
         }
         let full = count == told.len();
         // A full array of ours must not keep the kernel's waiting for ever, nor the other way round.
@@ -100,9 +118,6 @@ fn gather(
             }
         }
         drop(items);
-        if look_at_bells {
-            take_bells(set);
-        }
         if full {
             return Ok(count);
         }
@@ -112,13 +127,12 @@ fn gather(
         count += native;
         // With no time to wait the mask is never looked at: what it lets through stays pending (ep_poll).
         if count > 0 || at_once {
-            if count == 0 && take_bells(set) {
+            if count == 0 && !took && take_bells(set) {
                 return Ok(set.lock().collect(told));
             }
             return Ok(count);
         }
-        let any_ready = || set.items.try_lock().is_some_and(|items| items.any_ready());
-        if !at_once && !interrupts.came() && wait::spin(|| interrupts.came() || any_ready()) {
+        if !at_once && !interrupts.came() && spin(set, &interrupts) {
             continue;
         }
         let whole = set.whole.load(Acquire);
@@ -129,6 +143,20 @@ fn gather(
             return Ok(count);
         }
     }
+}
+
+/// Looks for a short while whether an item becomes ready, now and then also for what only bells tell.
+fn spin(set: &Arc<Set>, interrupts: &signal::InterruptScope) -> bool {
+    /// A system call among so many looks at memory.
+    const BELLS_EVERY: u32 = 16;
+    let (mut look, (some_quiet, busy)) = (0u32, { set.lock().outline() });
+    wait::spin_over(busy, || {
+        look = look.wrapping_add(1);
+        if some_quiet && look.is_multiple_of(BELLS_EVERY) {
+            take_bells(set);
+        }
+        interrupts.came() || set.items.try_lock().is_some_and(|items| items.any_ready())
+    })
 }
 
 /// Arms, looks once more, sleeps on the kernel's set and our bells. True when the time is up.

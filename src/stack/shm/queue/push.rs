@@ -9,7 +9,7 @@ use super::{
 };
 use crate::kernel::ticks;
 use crate::shm::chunk::NO_CHUNK;
-use crate::shm::lock::tid;
+use crate::shm::tid;
 
 /// How many cells ahead are fetched to be written.
 const AHEAD: u32 = 16;

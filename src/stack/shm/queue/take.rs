@@ -7,7 +7,7 @@ use super::{
     MAX_ATTEMPTS, SCATTERED, STATE, TAKEN, TID, TID_AT, UNIT,
 };
 use crate::kernel;
-use crate::shm::lock::tid;
+use crate::shm::tid;
 
 /// How many cells ahead are fetched to be read.
 const AHEAD: u32 = 8;

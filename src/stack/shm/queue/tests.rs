@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::shm::chunk::NO_CHUNK;
-use crate::shm::lock::tid;
+use crate::shm::tid;
 
 const PLENTY: u64 = 1 << 40;
 

@@ -1,5 +1,6 @@
 //! connect(2): names, the way to the listener, and a connection that goes on in the background (inet_stream_connect).
 
+use core::cmp::Ordering;
 use core::sync::atomic::Ordering::*;
 
 use super::super::reuseport;
@@ -152,18 +153,16 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
         }
         (name.canonical() == to.canonical()).then_some(4 + !six as u32)
     };
-    let mut best: Vec<(u32, u32)> = Vec::new();
-    for (number, slot) in names.holders(Kind::Tcp, to.port) {
-        let Some(score) = score(slot) else { continue };
-        if best.first().is_none_or(|(_, s)| score > *s) {
-            best.clear();
-        }
-        if best.first().is_none_or(|(_, s)| score == *s) {
-            best.push((number, score));
-        }
-    }
-    if best.len() > 1 {
-        let slots = best.iter().filter_map(|(number, _)| Some((*number, names.arena().slot(*number)?)));
+    // Twice through a chain that is short, rather than a list.
+    let scores = || names.holders(Kind::Tcp, to.port).filter_map(|(number, slot)| Some((number, score(slot)?)));
+    let (best, count) = scores().fold((0, 0), |(best, count), (_, score)| match score.cmp(&best) {
+        Ordering::Greater => (score, 1),
+        Ordering::Equal => (best, count + 1),
+        Ordering::Less => (best, count),
+    });
+    if count > 1 {
+        let among = scores().filter(|(_, score)| *score == best);
+        let slots = among.filter_map(|(number, _)| Some((number, names.arena().slot(number)?)));
         let group = slots.filter(|(_, slot)| options::flag(slot, options::REUSE_PORT)).collect();
         // A SYN has no payload.
         if let (Some((number, _)), _) = reuseport::choose(names.arena(), group, Vec::new) {
@@ -171,7 +170,7 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
         }
     }
     let hash = (from.port as usize).wrapping_mul(0x9e37_79b1) >> 7;
-    best.get(hash % best.len().max(1)).map(|(number, _)| *number)
+    scores().filter(|(_, score)| *score == best).nth(hash % count.max(1)).map(|(number, _)| number)
 }
 
 /// Makes the connection's shared state and calls the anchor by it: that name is what accept finds the connection by, so
@@ -234,6 +233,10 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
                 [end.tx(), end.rx()].into_iter().for_each(|way| way.measured(took));
             }
             established(s);
+            if listener.has(SlotFlags::WATCHED) {
+                // Other processes' sets have its bell; this one's own need not wait for their next look at it.
+                crate::readiness::activate(&Sock { fd: -1, number, slot: listener, arena: s.arena });
+            }
             Ok(())
         }
         Err(e @ (Errno::EAGAIN | Errno::EINTR | Errno::RESTART)) => Err(e),

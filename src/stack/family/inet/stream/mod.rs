@@ -7,6 +7,7 @@ mod control;
 mod data;
 mod deferred;
 mod poll;
+pub mod quick;
 mod transport;
 mod urgent;
 
@@ -108,6 +109,14 @@ impl SocketOps for Stream {
 
     fn ready(&self, s: &Sock) -> u32 {
         poll::ready(s)
+    }
+
+    fn ready_for(&self, s: &Sock, wanted: u32) -> u32 {
+        poll::ready_for(s, wanted)
+    }
+
+    fn asks_kernel(&self, s: &Sock) -> bool {
+        s.slot.state.load(Relaxed) == state::LISTEN
     }
 
     fn arm(&self, s: &Sock, events: u32) {

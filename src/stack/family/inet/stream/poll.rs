@@ -6,7 +6,7 @@ use super::super::zerocopy::Sends;
 use super::{close, connect, data, deferred, low_water, state, urgent};
 use crate::abi::Result;
 use crate::kernel;
-use crate::shm::{End, SlotFlags, PLAIN, SELF};
+use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
 use crate::wait::{self, Deadline, Interest};
 
@@ -38,6 +38,35 @@ fn gather() {
             core::hint::spin_loop();
         }
     }
+}
+
+/// A reader found nothing and is about to look for a while.
+#[inline]
+pub fn before_look(rx: &Direction) {
+    if rx.count_wait() > ONE_WAY && rx.buffered() == 0 {
+        gather();
+    }
+}
+
+/// As [`ready`], at least of those events that are wanted. A reader of a calm connection is told by what the far side
+/// writes alone: the line by which it tells of room is left in peace.
+pub fn ready_for(s: &Sock, wanted: u32) -> u32 {
+    let slot = s.slot;
+    let calm = wanted & OUT == 0 && slot.state.load(Acquire) == state::ESTABLISHED;
+    let Some(end) = s.end().filter(|end| calm && end.mode == 0) else { return ready(s) };
+    let (own, rx) = (end.own(), end.rx());
+    let shut = slot.flags.load(Relaxed) & (SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
+    let error = slot.error.load(Acquire) as u32 | own.was_reset.load(Acquire) | own.reset.load(Acquire) as u32;
+    let over = rx.sent.fin.load(Acquire) | end.tx().sent.fin.load(Acquire) | (end.far().slot.load(Relaxed) == 0) as u32;
+    let special = rx.shared.urgent.load(Relaxed) | rx.shared.corked.load(Relaxed) as u64 | own.zerocopy.load(Relaxed);
+    if (shut | error | over) as u64 | special != 0 {
+        return ready(s);
+    }
+    if rx.buffered() < low_water(slot) as u64 {
+        return 0;
+    }
+    rx.expect_read(s.arena);
+    IN
 }
 
 /// poll(2)'s events, all that hold now.
@@ -147,9 +176,7 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
                     || rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end)
                     || over()
             };
-            if rx.count_wait() > ONE_WAY && rx.buffered() == 0 {
-                gather();
-            }
+            before_look(rx);
             let limits = wait::Limits { deadline, look_by: data::uncorks_at(&end) };
             wait::until(s, &rx.shared.reader_armed, limits, end.mode, Interest::Read, arrived)
         }

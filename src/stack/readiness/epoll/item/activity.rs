@@ -10,6 +10,13 @@ const PATIENCE: u8 = 8;
 /// So many idle items among the active ones are worth a pass over all of them.
 const CROWD: usize = 32;
 
+impl Item {
+    /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call.
+    fn left_to_bell(&self) -> bool {
+        self.socket().is_some_and(|s| s.ops().asks_kernel(&s) && s.ops().next_look(&s).is_none())
+    }
+}
+
 impl Items {
     /// An item is worth a look again. True if it was quiet.
     pub fn wake(&mut self, id: u32) -> bool {
@@ -38,6 +45,11 @@ impl Items {
         !ids.is_empty()
     }
 
+    /// Are some items left to their bells, and how many does a look go through?
+    pub fn outline(&self) -> (bool, usize) {
+        (self.some_quiet, self.active.len())
+    }
+
     /// Would a wait tell anything?
     pub fn any_ready(&self) -> bool {
         self.active.iter().any(|id| self.slots[*id as usize].as_ref().is_some_and(|item| item.tell().0 != 0))
@@ -57,8 +69,13 @@ impl Items {
                 item.active = false;
                 continue;
             }
-            self.active.push_back(id);
             let (found, now) = item.tell();
+            if found == 0 && item.left_to_bell() {
+                item.active = false;
+                self.some_quiet = true;
+                continue;
+            }
+            self.active.push_back(id);
             if found == 0 {
                 item.idle = item.idle.saturating_add(1);
                 idlers += (item.idle >= PATIENCE) as usize;

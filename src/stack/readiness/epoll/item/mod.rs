@@ -79,9 +79,9 @@ impl Item {
         let arena = network::opened()?;
         let slot = arena.slot(number).filter(|s| s.generation.load(Relaxed) == generation)?;
         // The number may be closed while a duplicate keeps the registration alive.
-        let fd = match fdtable::get(self.fd) {
-            Some(s) if s.number == number => self.fd,
-            _ => fdtable::all().find(|(_, n)| *n == number).map_or(self.fd, |(fd, _)| fd),
+        let fd = match fdtable::is(self.fd, number) || fdtable::get(self.fd).is_some_and(|s| s.number == number) {
+            true => self.fd,
+            false => fdtable::all().find(|(_, n)| *n == number).map_or(self.fd, |(fd, _)| fd),
         };
         Some(Sock { fd, number, slot, arena })
     }
@@ -94,7 +94,7 @@ impl Item {
         let found = match self.target {
             Target::Nested if is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
             Target::Nested => 0,
-            Target::Socket(..) => self.socket().map_or(0, |s| s.ops().ready(&s)),
+            Target::Socket(..) => self.socket().map_or(0, |s| s.ops().ready_for(&s, self.events & !FLAGS | ALWAYS)),
         };
         found & (self.events | ALWAYS) & !FLAGS
     }
@@ -109,6 +109,9 @@ impl Item {
             Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
         };
         let before = edges();
+        if before == self.seen && !self.fresh {
+            return (0, before);
+        }
         let mut found = self.ready();
         let mut now = edges();
         if now != before {

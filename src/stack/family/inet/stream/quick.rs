@@ -1,0 +1,98 @@
+//! The short way of small messages: one buffer, a connection through rings, and nothing set or under way that the whole
+//! way ([`super::data`]) would have to heed. Whatever is not so is left to it, before anything was done.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::Ordering::*;
+
+use super::{poll, state};
+use crate::kernel;
+use crate::options;
+use crate::process;
+use crate::shm::{usercopy, End, SlotFlags};
+use crate::socket::Sock;
+use crate::wait;
+
+/// The longest message that goes this way, in bytes: what is longer is long in copying, too.
+const LONGEST: usize = 16 << 10;
+
+/// The end of an established connection through rings.
+#[inline(always)]
+fn plain_sailing(s: &Sock, foul: u32) -> Option<End> {
+    let slot = s.slot;
+    let calm = slot.flags.load(Relaxed) & foul == 0 && slot.state.load(Acquire) == state::ESTABLISHED;
+    s.end().filter(|end| calm && end.mode == 0)
+}
+
+/// send(2) of all of a message that there is room for. None: not done.
+#[inline]
+pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 || length.wrapping_sub(1) >= LONGEST {
+        return None;
+    }
+    let end = plain_sailing(s, SlotFlags::SHUT_WR)?;
+    let (tx, own, far) = (end.tx(), end.own(), end.far());
+    let error = s.slot.error.load(Relaxed) as u32 | own.was_reset.load(Relaxed);
+    let over = tx.sent.fin.load(Relaxed) | far.closed.load(Acquire) | (far.slot.load(Relaxed) == 0) as u32;
+    let shared = &tx.shared;
+    let special =
+        shared.corked.load(Relaxed) | shared.reader_async.load(Relaxed) | options::word(s.slot, options::CORK);
+    let ticks = kernel::ticks();
+    if error | over | special != 0 || wait::asks_now(s, ticks) {
+        return None;
+    }
+    let fill = |at: *mut u8| {
+        // SAFETY: the ring gives `length` writable bytes at `at`; a fault of the program's side ends the copy.
+        unsafe { usercopy::copy_in(at, buffer as *const u8, length) }
+    };
+    if !tx.put_straight(s.arena, process::alone(s.slot), length, ticks, fill) {
+        return None;
+    }
+    end.rx().answered();
+    wait::ring(s.fd, &shared.reader_armed);
+    Some(length)
+}
+
+/// recv(2) of what waits, or comes within a spin. None: not done.
+#[inline]
+pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC);
+    if flags & !libc::MSG_DONTWAIT != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
+        return None;
+    }
+    let end = plain_sailing(s, foul)?;
+    let rx = end.rx();
+    let special = rx.shared.corked.load(Relaxed) as u64
+        | rx.shared.urgent.load(Acquire)
+        | (options::word(slot, options::INQ) | options::word(slot, options::RECEIVE_LOW_WATER) >> 1) as u64;
+    if special != 0 {
+        return None;
+    }
+    let missed = || flags != 0 || s.nonblocking() || !comes_soon(s, &end, foul) || rx.shared.urgent.load(Acquire) != 0;
+    if !rx.stirs() && missed() {
+        return None;
+    }
+    let drain = |at: *const u8, n: usize| {
+        // SAFETY: the ring gives `n` readable bytes at `at`; a fault of the program's side ends the copy.
+        unsafe { usercopy::copy_out(buffer as *mut u8, at, n) }
+    };
+    let got = rx.take_straight(s.arena, process::alone(slot), length, drain)?;
+    if slot.has(SlotFlags::WATCHED) {
+        // Most likely it answers, and whoever waits for that looks at many sockets in turn, not at this one all the time.
+        end.tx().expect_write();
+    }
+    wait::ring(s.fd, &rx.shared.writer_armed);
+    Some(got)
+}
+
+/// Looks for a short while whether bytes come. False when they do not, or something else does.
+#[inline(never)]
+fn comes_soon(s: &Sock, end: &End, foul: u32) -> bool {
+    let rx = end.rx();
+    poll::before_look(rx);
+    let come = wait::spin_first(|| {
+        rx.stirs()
+            || rx.sent.fin.load(Relaxed) | end.own().was_reset.load(Relaxed) | s.slot.flags.load(Relaxed) & foul != 0
+            || s.slot.state.load(Relaxed) != state::ESTABLISHED
+    });
+    come && rx.stirs()
+}
