@@ -35,6 +35,11 @@ pub fn open_limit() -> usize {
     limit as usize
 }
 
+/// The program is about to have this hard limit on its descriptors.
+pub fn limit_changes(hard: u64) {
+    crate::readiness::epoll::reserve(hard);
+}
+
 /// The program may have changed its limits.
 pub fn limit_changed() {
     OPEN_LIMIT.store(-1, Relaxed);

@@ -68,6 +68,14 @@ pub fn make_own<T>(make: impl Fn() -> Result<T>) -> Result<T> {
     }
 }
 
+/// The hard RLIMIT_NOFILE.
+pub fn hard_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is writable.
+    let _ = unsafe { sys!(prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut limit) };
+    limit.rlim_max
+}
+
 /// The soft RLIMIT_NOFILE.
 pub fn open_limit() -> i32 {
     let mut limit = libc::rlimit { rlim_cur: 1024, rlim_max: 1024 };

@@ -16,11 +16,14 @@ pub fn is_internal(fd: i32) -> bool {
 
 /// Moves a fresh descriptor up and marks it.
 pub fn keep(fd: i32) -> Result<i32> {
-    let fd = kernel::move_up(fd)?;
+    kernel::move_up(fd).inspect(|fd| mark(*fd))
+}
+
+/// Marks a descriptor as the library's own.
+pub fn mark(fd: i32) {
     if (fd as usize) < LIMIT {
         MARKS[fd as usize / 64].fetch_or(1 << (fd as usize % 64), AcqRel);
     }
-    Ok(fd)
 }
 
 /// Marks a descriptor that came over exec, and lets it go no further unasked.
@@ -42,9 +45,7 @@ pub fn drop(fd: i32) {
 /// Gives a descriptor of the library's own another number; the old one is the program's to use.
 pub fn renumber(fd: i32) -> Result<i32> {
     let new = kernel::fcntl(fd, libc::F_DUPFD_CLOEXEC, fd as usize + 1)?;
-    if (new as usize) < LIMIT {
-        MARKS[new as usize / 64].fetch_or(1 << (new as usize % 64), AcqRel);
-    }
+    mark(new);
     drop(fd);
     Ok(new)
 }

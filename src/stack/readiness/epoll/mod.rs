@@ -9,11 +9,13 @@ mod carry;
 mod control;
 mod instance;
 mod item;
+mod spare;
 mod wait;
 
 pub use carry::{pack, unpack};
 pub use control::control;
 pub use instance::{created, is_instance, native};
+pub use spare::reserve;
 pub use wait::wait;
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::*};
@@ -170,15 +172,14 @@ impl Set {
 
 /// An epoll instance for bells, and the kick among them.
 fn make_bells() -> Result<(i32, i32)> {
-    let bells = internal::keep(kernel::make_own(kernel::epoll_create)?)?;
-    let made = kernel::make_own(|| kernel::eventfd(0)).and_then(internal::keep).and_then(|kick| {
-        kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK)?;
-        Ok((bells, kick))
-    });
-    if made.is_err() {
-        internal::drop(bells);
-    }
-    made
+    let (bells, kick) = spare::pair()?;
+    kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK).inspect_err(
+        |_| {
+            internal::drop(kick);
+            internal::drop(bells);
+        },
+    )?;
+    Ok((bells, kick))
 }
 
 impl Drop for Set {

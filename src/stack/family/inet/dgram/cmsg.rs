@@ -29,6 +29,9 @@ pub struct Control {
     pub ttl: Option<u8>,
     /// UDP_SEGMENT.
     pub segment: Option<u16>,
+    /// There is a time to send it at (SCM_TXTIME), which a socket without SO_TXTIME refuses. It is for queueing disciplines to
+    /// keep; the loopback interface has none, so that it makes no difference.
+    pub timed: bool,
     /// SO_TIMESTAMPING's flags for this datagram.
     pub stamps: Option<u32>,
     /// IPV6_DONTFRAG.
@@ -108,7 +111,10 @@ fn of_socket(m: &Message<'_>, out: &mut Control) -> Result<()> {
         }
         libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => Ok(()),
         libc::SO_MARK => Err(Errno::EPERM),
-        SCM_TXTIME => Err(Errno::EINVAL),
+        SCM_TXTIME if m.data.len() == 8 => {
+            out.timed = true;
+            Ok(())
+        }
         libc::SO_PRIORITY => m.int().map(drop),
         _ => Err(Errno::EINVAL),
     }

@@ -12,6 +12,7 @@ use super::source::{self, Path, Reach};
 use super::{cork, errors, kernel_side, limits, naming, opts, SPECIAL_GRO, SPECIAL_SLOW};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Outgoing;
+use crate::options;
 use crate::shm::views::Buffers;
 use crate::shm::SlotFlags;
 use crate::socket::Sock;
@@ -66,6 +67,9 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let v4 = is_v4(bits(to.ip));
     let port_changes = cache::port_changes(s, to.port);
     let control = if m.control.is_empty() { Control::default() } else { cmsg::parse(m.control, v4, six)? };
+    if control.timed && !options::row::was_set(s.slot, options::TXTIME_FLAGS) {
+        return Err(Errno::EINVAL);
+    }
     let path = source::path(s, &to, connected, &control)?;
     if v4 && length > 0xffff {
         return Err(Errno::EMSGSIZE);

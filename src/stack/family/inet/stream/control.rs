@@ -10,8 +10,10 @@ const SO_TIMESTAMPING_NEW: i32 = 65;
 /// SOF_TIMESTAMPING_TX_RECORD_MASK.
 const STAMP_ON_THE_WAY_OUT: u32 = 0x103 | 1 << 9 | 1 << 18;
 
-/// Checks the messages one after the other (CMSG_OK). Errors: EINVAL, EPERM.
-pub fn check(mut rest: &[u8]) -> Result<()> {
+const SCM_TXTIME: i32 = 61;
+
+/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME. Errors: EINVAL, EPERM.
+pub fn check(mut rest: &[u8], timed: bool) -> Result<()> {
     let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
     while rest.len() >= HEADER {
         let length = rest.first_chunk().map_or(0, |b| usize::from_ne_bytes(*b));
@@ -23,6 +25,7 @@ pub fn check(mut rest: &[u8]) -> Result<()> {
             match kind {
                 libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => {}
                 libc::SO_MARK => return Err(Errno::EPERM),
+                SCM_TXTIME if timed && data.len() == 8 => {}
                 libc::SO_PRIORITY | SCM_TS_OPT_ID if data.len() == 4 => {}
                 libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW
                     if data.len() == 4 && word(data) as u32 & !STAMP_ON_THE_WAY_OUT == 0 => {}
@@ -49,20 +52,20 @@ mod tests {
 
     #[test]
     fn other_levels_are_passed_over() {
-        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4])), Ok(()));
-        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4])), Ok(()));
-        assert_eq!(check(&[0; 15]), Ok(()));
+        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4]), false), Ok(()));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]), false), Ok(()));
+        assert_eq!(check(&[0; 15], false), Ok(()));
     }
 
     #[test]
     fn what_is_malformed_or_unknown_is_refused() {
         for length in [0, 15, 4000, u64::MAX] {
-            assert_eq!(check(&message(length, libc::IPPROTO_TCP, 1, &[0; 4])), Err(Errno::EINVAL), "{length}");
+            assert_eq!(check(&message(length, libc::IPPROTO_TCP, 1, &[0; 4]), false), Err(Errno::EINVAL), "{length}");
         }
-        assert_eq!(check(&message(20, libc::SOL_SOCKET, 999, &[0; 4])), Err(Errno::EINVAL));
-        assert_eq!(check(&message(18, libc::SOL_SOCKET, libc::SO_PRIORITY, &[0; 2])), Err(Errno::EINVAL));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, 999, &[0; 4]), false), Err(Errno::EINVAL));
+        assert_eq!(check(&message(18, libc::SOL_SOCKET, libc::SO_PRIORITY, &[0; 2]), false), Err(Errno::EINVAL));
         let mut two = message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]);
         two.extend(message(20, libc::SOL_SOCKET, libc::SO_MARK, &[0; 4]));
-        assert_eq!(check(&two), Err(Errno::EPERM));
+        assert_eq!(check(&two, false), Err(Errno::EPERM));
     }
 }

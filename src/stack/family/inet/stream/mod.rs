@@ -89,7 +89,7 @@ impl SocketOps for Stream {
 
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         if !m.control.is_empty() {
-            control::check(m.control)?;
+            control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS))?;
         }
         data::send(s, m)
     }
