@@ -63,18 +63,18 @@ copies() {
 }
 
 forwarding() {
-    local web local remote dynamic
-    web=$(port) local=$(port) remote=$(port) dynamic=$(port)
+    local web near remote dynamic
+    web=$(port) near=$(port) remote=$(port) dynamic=$(port)
     echo "from the web" >index.html
     start web.log python3 -u -m http.server "$web" --bind 127.0.0.1
     start forward.log ssh "${options[@]}" -o ExitOnForwardFailure=yes -N -p "$ssh_port" \
-        -L "$local:127.0.0.1:$web" -R "$remote:127.0.0.1:$web" -D "$dynamic" "$me"
+        -L "$near:127.0.0.1:$web" -R "$remote:127.0.0.1:$web" -D "$dynamic" "$me"
     local forwarder=$server
     soon 10 fetch "http://127.0.0.1:$remote/" || true
-    expect local-forwarding "from the web" "$(fetch "http://127.0.0.1:$local/")"
+    expect local-forwarding "from the web" "$(fetch "http://127.0.0.1:$near/")"
     expect remote-forwarding "from the web" "$(fetch "http://127.0.0.1:$remote/")"
     expect dynamic-forwarding "from the web" "$(fetch --socks5-hostname "127.0.0.1:$dynamic" "http://localhost:$web/")"
-    fetch "http://127.0.0.1:$local/big" -o big.web
+    fetch "http://127.0.0.1:$near/big" -o big.web
     holds large-through-a-forwarding cmp big big.web
     expect in-a-session "from the web" "$(there "curl -sS --noproxy '*' http://127.0.0.1:$web/" </dev/null)"
     expect standard-input-forwarding "from the web" \
