@@ -11,6 +11,8 @@ each natively and under `sockhop run`, tells which checks and figures differ, an
 installed is installed by apt-get, as root or with sudo.
 
   --quick         correctness only, once; natively only what fails under Sockhop
+  --figures       only what is measured; the checks in docs/programs.json stay those of the last whole run
+  --checks        correctness only, natively and under Sockhop; the figures in docs/programs.json stay
   --only NAME     only this one; may be repeated
   --pairs N       how many alternating pairs are measured (3); the figures are medians
   --readme        put the table into README.md; with --only, the other programs' rows are those of docs/programs.json
@@ -32,4 +34,12 @@ for option; do
     case $option in -h | --help) usage; exit 0 ;; esac
 done
 command -v python3 >/dev/null || { echo "programs: python3 is missing; scripts/install-deps.sh installs it" >&2; exit 1; }
-exec python3 "$root/scripts/programs/runner.py" "$@"
+python=python3
+# The picture needs matplotlib, which Debian gives to its own Python only.
+for candidate in python3 /usr/bin/python3; do
+    if "$candidate" -c 'import matplotlib' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+exec "$python" "$root/scripts/programs/runner.py" "$@"

@@ -102,7 +102,7 @@ job() {
             bad "$module-starts" "$(tail -n 3 $module.log; tail -n 3 error.log)"
             continue
         fi
-        serving $module
+        if [ $figures = no ]; then serving $module; fi
         if [ $quick = no ]; then measure $module; fi
         holds "$module-ends" stop "$server"
     done

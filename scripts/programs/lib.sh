@@ -4,11 +4,13 @@
 #
 # A script sets `packages` (Debian's) and defines two functions: `version`, which prints the program's version, and
 # `job`, which does everything once in the current directory. In `job` every program that has sockets is started through
-# `wrapped`, `start` or `limited`. `$quick` is yes or no.
+# `wrapped`, `start` or `limited`. `$quick` and `$figures` are yes or no.
 set -euo pipefail
 export LC_ALL=C
 
+# Correctness only; figures only (what is checked before is then left out where it can be).
 quick=no
+figures=no
 failures=0
 started=()
 # What is put in front of every program that has sockets: nothing, or something like `sockhop run --net NET --`.
@@ -146,7 +148,7 @@ finish() {
 
 usage() {
     cat <<TEXT
-Usage: $(basename "$0") packages | version | run [--quick]
+Usage: $(basename "$0") packages | version | run [--quick | --figures]
 
 Does a real job with unmodified programs in the current directory and checks the results.
 
@@ -155,6 +157,7 @@ Does a real job with unmodified programs in the current directory and checks the
   run        prints "check NAME ok", "check NAME failed: WHY", "figure NAME VALUE UNIT better=... [goal=...]"; ends with
              1 if a check failed
   --quick    correctness only
+  --figures  only what is measured
 
 WRAP is put in front of every program that has sockets, such as WRAP="sockhop run --net test --".
 TEXT
@@ -168,6 +171,7 @@ main() {
             case "${2-}" in
                 "") ;;
                 --quick) quick=yes ;;
+                --figures) figures=yes ;;
                 *) usage >&2; exit 2 ;;
             esac
             trap finish EXIT

@@ -78,7 +78,7 @@ job() {
             bad "starts-$workers" "$(tail -n 3 server.log error.log)"
             continue
         fi
-        serving "workers-$workers"
+        if [ $figures = no ]; then serving "workers-$workers"; fi
         if [ $workers = 0 ]; then
             # The new one takes the listening sockets over by exec and serves at once; the old one ends its requests.
             kill -USR1 "$server"

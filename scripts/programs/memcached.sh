@@ -18,6 +18,17 @@ job() {
     start server.log memcached -p "$port" -U "$port" -l 127.0.0.1 -t 2 -I 8m -m 256 -u "$ordinary"
     soon 10 pings || { bad starts "$(tail -n 3 server.log)"; return; }
     ok starts
+    if [ $figures = no ]; then checks; fi
+    if [ $quick = no ]; then
+        slap -c 32 -t 3s >b32
+        figure 64-B-32-connections "$(rate b32)" /s higher 15
+        slap -c 1 -t 3s >b1
+        figure 64-B-1-connection "$(rate b1)" /s higher 40
+    fi
+    holds ends stop "$server"
+}
+
+checks() {
     limited 60 memccapable -h 127.0.0.1 -p "$port" -t 5 >capable.out 2>&1 || true
     expect both-protocols "All tests passed" "$(tail -n 1 capable.out)"
     head -c 1000 /dev/urandom >small
@@ -35,13 +46,6 @@ job() {
     holds many-connections limited 30 memcslap --servers="127.0.0.1:$port" --concurrency=100 --execute-number=50 --test=set
     slap -c 16 -t 1s >slap.out 2>&1 || true
     at_least load 1000 "$(rate slap.out)"
-    if [ $quick = no ]; then
-        slap -c 32 -t 3s >b32
-        figure 64-B-32-connections "$(rate b32)" /s higher 15
-        slap -c 1 -t 3s >b1
-        figure 64-B-1-connection "$(rate b1)" /s higher 40
-    fi
-    holds ends stop "$server"
 }
 
 main "$@"

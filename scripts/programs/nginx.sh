@@ -158,8 +158,10 @@ job() {
     limited 10 "$server_binary" -p "$PWD" -c "$PWD/nginx.conf" >out 2>&1 || true
     soon 10 says first || { bad starts "$(tail -n 3 out error.log)"; return; }
     ok starts
-    serving
-    changing
+    if [ $figures = no ]; then
+        serving
+        changing
+    fi
     if [ $quick = no ]; then
         site 1 fifth >nginx.conf
         kill -HUP "$(cat nginx.pid)"

@@ -128,6 +128,10 @@ job() {
     redis first "$first" || { bad starts "$(tail -n 3 first.log)"; return; }
     local main=$server
     ok starts
+    if [ $figures = yes ]; then
+        benchmarks
+        return
+    fi
     client
     pipelining
     subscribing
