@@ -90,16 +90,20 @@ def machines(document):
 
 
 def markdown(document):
-    lines = ["| " + " | ".join(HEAD) + " |", "|---|---|---|--:|--:|--:|--:|"]
+    measured = any("ratio" in f for e in document["programs"] for f in e["figures"].values())
+    lines = ["![How many times better than kernel loopback each figure is](docs/programs.svg)", ""] if measured else []
+    lines += ["| " + " | ".join(HEAD) + " |", "|---|---|---|--:|--:|--:|--:|"]
     before = None
     for row in rows(document["programs"]):
         # A program's name and version stand in its first row only.
         cells = list(row) if row[0] != before else ["", "", *row[2:]]
         before = row[0]
         lines.append("| " + " | ".join(cells) + " |")
-    pairs = sorted({e["pairs"] for e in document["programs"]})
-    lines += ["", f"Measured on {machines(document)}; medians of {' or '.join(map(str, pairs))} alternating runs. \"Times "
-              "better\" is more per second, or shorter."]
+    lines += ["", f"On {machines(document)}."]
+    if measured:
+        pairs = sorted({e["pairs"] for e in document["programs"] if e["figures"]})
+        lines[-1] += (f" Medians of {' or '.join(map(str, pairs))} alternating runs; \"times better\" is more per second, or "
+                      "shorter.")
     return "\n".join(lines)
 
 
