@@ -14,10 +14,11 @@ unsafe fn limits(
     call: impl FnOnce(*const rlimit) -> c_int,
 ) -> c_int {
     if resource != libc::RLIMIT_AS {
-        // The hard limit stands behind the soft one.
-        let hard = UserPtr(new as usize).plus(8).read_u64();
-        if let (libc::RLIMIT_NOFILE, false, Ok(hard)) = (resource, new.is_null(), hard) {
-            descriptors::limit_changes(hard);
+        if resource == libc::RLIMIT_NOFILE && !new.is_null() {
+            // The hard limit stands behind the soft one.
+            if let Ok(hard) = UserPtr(new as usize).plus(8).read_u64() {
+                descriptors::limit_changes(hard);
+            }
         }
         let done = call(new);
         descriptors::limit_changed();
