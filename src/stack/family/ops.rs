@@ -59,6 +59,47 @@ impl Incoming<'_> {
     }
 }
 
+/// Operations that a module of the protocol answers under a name of its own: `forward! { ready = poll::ready; }`.
+macro_rules! forward {
+    ($($name:ident = $to:path;)*) => { $($crate::family::ops::forward! { @$name $to })* };
+    (@connect $to:path) => {
+        fn connect(&self, s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
+            $to(s, address, nonblocking)
+        }
+    };
+    (@listen $to:path) => { fn listen(&self, s: &Sock, backlog: i32) -> Result<()> { $to(s, backlog) } };
+    (@accept $to:path) => { fn accept(&self, s: &Sock, flags: i32) -> Result<Sock> { $to(s, flags) } };
+    (@shutdown $to:path) => { fn shutdown(&self, s: &Sock, how: i32) -> Result<()> { $to(s, how) } };
+    (@send $to:path) => {
+        #[inline]
+        fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> { $to(s, m) }
+    };
+    (@receive $to:path) => {
+        #[inline]
+        fn receive(&self, s: &Sock, m: &mut Incoming<'_>) -> Result<usize> { $to(s, m) }
+    };
+    (@wait $to:path) => {
+        fn wait(&self, s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> { $to(s, interest, deadline) }
+    };
+    (@ready $to:path) => { fn ready(&self, s: &Sock) -> u32 { $to(s) } };
+    (@arm $to:path) => { fn arm(&self, s: &Sock, events: u32) { $to(s, events) } };
+    (@native_events $to:path) => { fn native_events(&self, s: &Sock, events: u32) -> u32 { $to(s, events) } };
+    (@next_look $to:path) => { fn next_look(&self, s: &Sock) -> Option<u64> { $to(s) } };
+    (@has_bell $to:path) => { fn has_bell(&self, s: &Sock) -> bool { $to(s) } };
+    (@answer_bell $to:path) => { fn answer_bell(&self, s: &Sock, events: u32) { $to(s, events) } };
+    (@edges $to:path) => { fn edges(&self, s: &Sock) -> (u64, u64) { $to(s) } };
+    (@companion $to:path) => { fn companion(&self, s: &Sock) -> Option<i32> { $to(s) } };
+    (@ioctl $to:path) => {
+        fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> { $to(s, request, argument) }
+    };
+    (@option_changed $to:path) => {
+        fn option_changed(&self, s: &Sock, level: i32, name: i32) -> Result<()> { $to(s, level, name) }
+    };
+    (@hung_up $to:path) => { fn hung_up(&self, s: &Sock) { $to(s) } };
+    (@release $to:path) => { fn release(&self, s: &Sock) { $to(s) } };
+}
+pub(crate) use forward;
+
 /// The operations of a socket type (struct proto_ops).
 pub trait SocketOps: Sync {
     /// For logs and tests.

@@ -123,7 +123,7 @@ pub fn open_at(directory: i32, path: &CStr, flags: i32) -> Result<i32> {
 pub fn executable(path: &CStr) -> bool {
     // SAFETY: the path is a C string.
     let allowed = unsafe { sys!(faccessat, libc::AT_FDCWD, path.as_ptr(), libc::X_OK) }.is_ok();
-    allowed && !status_of(path).is_ok_and(|s| s.is_directory())
+    allowed && !super::status_of(path).is_ok_and(|s| s.is_directory())
 }
 
 /// pread(2) into our memory.
@@ -277,68 +277,6 @@ pub fn mkdir(path: &CStr, mode: u32) -> Result<()> {
     unsafe { sys!(mkdir, path.as_ptr(), mode) }.map(drop)
 }
 
-/// What fstat(2) tells that matters here: mode, owner, inode number, size.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Status {
-    /// File type and permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Inode number; for sockets the number in `socket:[…]`.
-    pub inode: u64,
-    /// Size in bytes.
-    pub size: u64,
-    /// Names that the file has.
-    pub links: u64,
-}
-
-impl Status {
-    /// Is it a socket?
-    pub fn is_socket(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFSOCK
-    }
-
-    /// Is it a file that no directory names (memfd_create(2), or deleted)?
-    pub fn is_nameless_file(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFREG && self.links == 0
-    }
-
-    /// Is it a pipe?
-    pub fn is_pipe(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFIFO
-    }
-
-    /// Is it a regular file?
-    pub fn is_regular(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFREG
-    }
-
-    /// Is it a directory?
-    pub fn is_directory(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFDIR
-    }
-}
-
-/// fstat(2).
-pub fn status(fd: i32) -> Result<Status> {
-    let mut st = core::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the buffer is a struct stat; all-zero is a valid one.
-    let st = unsafe {
-        sys!(fstat, fd, st.as_mut_ptr())?;
-        st.assume_init()
-    };
-    Ok(Status {
-        mode: st.st_mode,
-        uid: st.st_uid,
-        gid: st.st_gid,
-        inode: st.st_ino,
-        size: st.st_size as u64,
-        links: st.st_nlink as u64,
-    })
-}
-
 /// memfd_create(2), kept open over exec.
 pub fn memory_file(name: &CStr) -> Result<i32> {
     // SAFETY: the name is a C string.
@@ -358,24 +296,6 @@ pub fn link_at(path: &str) -> Vec<u8> {
     let n = unsafe { sys!(readlinkat, libc::AT_FDCWD, path.as_ptr(), text.as_mut_ptr(), text.len()) }.unwrap_or(0);
     text.truncate(n);
     text
-}
-
-/// stat(2) by path; a symbolic link is not followed.
-pub fn status_of(path: &CStr) -> Result<Status> {
-    let mut st = core::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: a C string and a struct stat.
-    let st = unsafe {
-        sys!(lstat, path.as_ptr(), st.as_mut_ptr())?;
-        st.assume_init()
-    };
-    Ok(Status {
-        mode: st.st_mode,
-        uid: st.st_uid,
-        gid: st.st_gid,
-        inode: st.st_ino,
-        size: st.st_size as u64,
-        links: st.st_nlink as u64,
-    })
 }
 
 /// Calls `visit` with the name of each entry of a directory, without allocating.

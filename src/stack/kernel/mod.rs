@@ -10,6 +10,7 @@ mod files;
 mod processes;
 mod sleep;
 mod sockets;
+mod status;
 mod ticks;
 
 pub use diag::*;
@@ -18,6 +19,7 @@ pub use files::*;
 pub use processes::*;
 pub use sleep::*;
 pub use sockets::*;
+pub use status::*;
 pub use ticks::*;
 
 pub use syscalls::Sysno;

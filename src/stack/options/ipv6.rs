@@ -34,6 +34,21 @@ const fn flag(name: i32, place: usize) -> Row {
     int(name, BOTH, place, Is(0), Set::Bool)
 }
 
+/// One whose length does not matter.
+const fn any_length(name: i32, place: usize) -> Row {
+    flag(name, place).least(0)
+}
+
+/// What a stream has no use for, which the kernel says in its own way: a datagram socket answers before.
+const fn group(name: i32, set: fn(&Sock, UserPtr, usize) -> Result<()>) -> Row {
+    own(name, TCP6, Get::Refuse(NO), Set::Own(set))
+}
+
+/// An extension header. They are not carried: what can be set is that there is none.
+const fn header(name: i32, set: fn(&Sock, UserPtr, usize) -> Result<()>) -> Row {
+    own(name, BOTH, Get::Own(nothing), Set::Own(set))
+}
+
 const fn own(name: i32, on: u8, get: Get, set: Set) -> Row {
     row::own(name, on, get, set)
 }
@@ -56,9 +71,9 @@ pub const ROWS: &[Row] = &[
     int(libc::IPV6_TCLASS, BOTH, IPV6_TCLASS, Is(0), Set::Map(|s, v| class(s.kind() == libc::SOCK_STREAM, v))),
     int(libc::IPV6_MTU_DISCOVER, BOTH, IPV6_MTU_DISCOVER, Is(1), Set::Range(0, 5)),
     Row { get: Get::Find(sp::mtu6), ..int(libc::IPV6_MTU, BOTH, IPV6_MTU, Is(0), Set::Map(|_, v| fragment(v))) },
-    flag(libc::IPV6_DONTFRAG, IPV6_DONTFRAG).least(0),
+    any_length(libc::IPV6_DONTFRAG, IPV6_DONTFRAG),
     int(libc::IPV6_AUTOFLOWLABEL, BOTH, IPV6_AUTOFLOWLABEL, Is(1), Set::Bool).least(0),
-    flag(name::IPV6_RECVFRAGSIZE, IPV6_RECVFRAGSIZE).least(0),
+    any_length(name::IPV6_RECVFRAGSIZE, IPV6_RECVFRAGSIZE),
     flag(libc::IPV6_RECVPKTINFO, IPV6_RECVPKTINFO),
     flag(libc::IPV6_RECVHOPLIMIT, IPV6_RECVHOPLIMIT),
     flag(libc::IPV6_RECVTCLASS, IPV6_RECVTCLASS),
@@ -90,17 +105,16 @@ pub const ROWS: &[Row] = &[
         )
     },
     own(libc::IPV6_ADDRFORM, BOTH, Get::Find(sp::address_form), Set::Do(sp::set_address_form)).least(4),
-    // Groups, for streams: a datagram socket answers before.
-    own(libc::IPV6_ADD_MEMBERSHIP, TCP6, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::EPROTO)))),
-    own(libc::IPV6_DROP_MEMBERSHIP, TCP6, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::EPROTO)))),
+    group(libc::IPV6_ADD_MEMBERSHIP, no_membership),
+    group(libc::IPV6_DROP_MEMBERSHIP, no_membership),
     own(libc::IPV6_JOIN_ANYCAST, BOTH, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::EADDRNOTAVAIL)))),
     own(libc::IPV6_LEAVE_ANYCAST, BOTH, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::ENOENT)))),
-    own(libc::MCAST_JOIN_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_group)),
-    own(libc::MCAST_LEAVE_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_group)),
-    own(libc::MCAST_BLOCK_SOURCE, TCP6, Get::Refuse(NO), Set::Own(no_source)),
-    own(libc::MCAST_UNBLOCK_SOURCE, TCP6, Get::Refuse(NO), Set::Own(no_source)),
-    own(libc::MCAST_JOIN_SOURCE_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_source)),
-    own(libc::MCAST_LEAVE_SOURCE_GROUP, TCP6, Get::Refuse(NO), Set::Own(no_source)),
+    group(libc::MCAST_JOIN_GROUP, no_group),
+    group(libc::MCAST_LEAVE_GROUP, no_group),
+    group(libc::MCAST_BLOCK_SOURCE, no_source),
+    group(libc::MCAST_UNBLOCK_SOURCE, no_source),
+    group(libc::MCAST_JOIN_SOURCE_GROUP, no_source),
+    group(libc::MCAST_LEAVE_SOURCE_GROUP, no_source),
     own(
         libc::MCAST_MSFILTER,
         TCP6,
@@ -108,12 +122,10 @@ pub const ROWS: &[Row] = &[
         Set::Refuse(INVALID),
     ),
     own(libc::IPV6_PKTINFO, BOTH, Get::Refuse(NO), Set::Own(sp::set_sticky_source)),
-    // Extension headers are not carried: what can be set is that there are none. The rest is told what one without
-    // CAP_NET_RAW is told.
-    own(libc::IPV6_HOPOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
-    own(libc::IPV6_RTHDRDSTOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
-    own(libc::IPV6_DSTOPTS, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, Errno::EPERM))),
-    own(libc::IPV6_RTHDR, BOTH, Get::Own(nothing), Set::Own(|_, _, n| no_header(n, INVALID))),
+    header(libc::IPV6_HOPOPTS, no_option),
+    header(libc::IPV6_RTHDRDSTOPTS, no_option),
+    header(libc::IPV6_DSTOPTS, no_option),
+    header(libc::IPV6_RTHDR, no_route),
     own(libc::IPV6_2292PKTOPTIONS, TCP6, Get::Own(nothing), Set::Own(no_packet_options)),
     own(libc::IPV6_2292PKTOPTIONS, UDP6, Get::Refuse(NO), Set::Own(no_packet_options)),
     own(libc::IPV6_PATHMTU, BOTH, Get::Own(sp::path_mtu), Set::Refuse(NO)),
@@ -194,6 +206,10 @@ fn short(length: usize, least: usize, otherwise: Errno) -> Errno {
     }
 }
 
+fn no_membership(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
+    Err(short(length, 20, Errno::EPROTO))
+}
+
 fn no_group(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
     Err(short(length, 136, Errno::EADDRNOTAVAIL))
 }
@@ -204,6 +220,15 @@ fn no_source(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
 
 fn nothing(_s: &Sock, room: &row::Room) -> Result<()> {
     room.length_at.write_u32(0)
+}
+
+/// The rest is told what one without CAP_NET_RAW is told.
+fn no_option(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
+    no_header(length, Errno::EPERM)
+}
+
+fn no_route(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
+    no_header(length, INVALID)
 }
 
 fn no_header(length: usize, otherwise: Errno) -> Result<()> {

@@ -31,7 +31,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::{address, reuseport, state};
 use crate::abi::{Errno, Name, Result};
-use crate::family::ops::{Incoming, Outgoing, SocketOps};
+use crate::family::ops::{forward, Incoming, Outgoing, SocketOps};
 use crate::names::{ports, Kind, Names};
 use crate::shm::views::UserPtr;
 use crate::shm::{Arena, Slot, SlotFlags};
@@ -112,6 +112,20 @@ impl SocketOps for Dgram {
         "udp"
     }
 
+    forward! {
+        shutdown = poll::shutdown;
+        send = send::send;
+        receive = receive::receive;
+        wait = poll::wait;
+        ready = poll::ready;
+        arm = poll::arm;
+        answer_bell = poll::answer_bell;
+        edges = poll::edges;
+        companion = kernel_side::descriptor;
+        ioctl = receive::ioctl;
+        option_changed = opts::changed;
+    }
+
     fn open(&self, s: &Sock) -> Result<()> {
         s.slot.state.store(state::CLOSE, Release);
         Ok(())
@@ -137,54 +151,12 @@ impl SocketOps for Dgram {
         }
     }
 
-    fn shutdown(&self, s: &Sock, how: i32) -> Result<()> {
-        poll::shutdown(s, how)
-    }
-
-    #[inline]
-    fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
-        send::send(s, m)
-    }
-
-    #[inline]
-    fn receive(&self, s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-        receive::receive(s, m)
-    }
-
-    fn wait(&self, s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
-        poll::wait(s, interest, deadline)
-    }
-
-    fn ready(&self, s: &Sock) -> u32 {
-        poll::ready(s)
-    }
-
-    fn arm(&self, s: &Sock, events: u32) {
-        poll::arm(s, events);
-    }
-
     fn has_bell(&self, s: &Sock) -> bool {
         s.slot.has(SlotFlags::CALLED)
     }
 
-    fn answer_bell(&self, s: &Sock, events: u32) {
-        poll::answer_bell(s, events);
-    }
-
-    fn edges(&self, s: &Sock) -> (u64, u64) {
-        poll::edges(s)
-    }
-
-    fn companion(&self, s: &Sock) -> Option<i32> {
-        kernel_side::descriptor(s)
-    }
-
     fn take_error(&self, s: &Sock) -> i32 {
         errors::take(s.slot).or_else(|| kernel_side::take_error(s)).map_or(0, Errno::raw)
-    }
-
-    fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
-        receive::ioctl(s, request, argument)
     }
 
     fn set_option(&self, s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) -> Option<Result<()>> {
@@ -195,10 +167,6 @@ impl SocketOps for Dgram {
     fn get_option(&self, s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserPtr) -> Option<Result<()>> {
         filter::get_option(s, level, name, at, length_at)
             .or_else(|| multicast::get_option(s, level, name, at, length_at))
-    }
-
-    fn option_changed(&self, s: &Sock, level: i32, name: i32) -> Result<()> {
-        opts::changed(s, level, name)
     }
 
     fn release(&self, s: &Sock) {

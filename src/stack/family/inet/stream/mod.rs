@@ -15,7 +15,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::{address, state};
 use crate::abi::{Errno, Name, Result};
-use crate::family::ops::{Incoming, Outgoing, SocketOps};
+use crate::family::ops::{forward, Incoming, Outgoing, SocketOps};
 use crate::names::{ports, Kind, Names};
 use crate::options;
 use crate::shm::views::UserPtr;
@@ -35,6 +35,26 @@ pub struct Stream;
 impl SocketOps for Stream {
     fn name(&self) -> &'static str {
         "tcp"
+    }
+
+    forward! {
+        connect = connect::connect;
+        listen = accept::listen;
+        accept = accept::accept;
+        shutdown = close::shutdown;
+        receive = data::receive;
+        wait = poll::wait;
+        ready = poll::ready;
+        arm = poll::arm;
+        native_events = poll::native_events;
+        next_look = poll::next_look;
+        has_bell = poll::has_bell;
+        answer_bell = poll::answer_bell;
+        edges = poll::edges;
+        ioctl = data::ioctl;
+        option_changed = data::option_changed;
+        hung_up = close::hung_up;
+        release = close::release;
     }
 
     fn open(&self, s: &Sock) -> Result<()> {
@@ -61,18 +81,6 @@ impl SocketOps for Stream {
         Ok(())
     }
 
-    fn connect(&self, s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
-        connect::connect(s, address, nonblocking)
-    }
-
-    fn listen(&self, s: &Sock, backlog: i32) -> Result<()> {
-        accept::listen(s, backlog)
-    }
-
-    fn accept(&self, s: &Sock, flags: i32) -> Result<Sock> {
-        accept::accept(s, flags)
-    }
-
     fn getname(&self, s: &Sock, peer: bool) -> Result<Name> {
         if !peer {
             return Ok(s.slot.local());
@@ -83,10 +91,6 @@ impl SocketOps for Stream {
         }
     }
 
-    fn shutdown(&self, s: &Sock, how: i32) -> Result<()> {
-        close::shutdown(s, how)
-    }
-
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         if !m.control.is_empty() {
             control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS))?;
@@ -94,21 +98,9 @@ impl SocketOps for Stream {
         data::send(s, m)
     }
 
-    fn receive(&self, s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-        data::receive(s, m)
-    }
-
     fn enough(&self, s: &Sock, flags: i32, got: usize, wanted: usize) -> bool {
         let least = if flags & libc::MSG_WAITALL != 0 { wanted } else { low_water(s.slot).min(wanted) };
         got >= least || flags & libc::MSG_OOB != 0 || got > 0 && s.end().is_some_and(|e| urgent::at_mark(&e))
-    }
-
-    fn wait(&self, s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
-        poll::wait(s, interest, deadline)
-    }
-
-    fn ready(&self, s: &Sock) -> u32 {
-        poll::ready(s)
     }
 
     fn ready_for(&self, s: &Sock, wanted: u32) -> u32 {
@@ -119,26 +111,10 @@ impl SocketOps for Stream {
         s.slot.state.load(Relaxed) == state::LISTEN
     }
 
-    fn arm(&self, s: &Sock, events: u32) {
-        poll::arm(s, events);
-    }
-
-    fn native_events(&self, s: &Sock, events: u32) -> u32 {
-        poll::native_events(s, events)
-    }
-
     fn notice(&self, s: &Sock) {
         if let Some(end) = s.end().filter(|e| close::stands_still(s, e.rx())) {
             close::notice_death(s, &end);
         }
-    }
-
-    fn next_look(&self, s: &Sock) -> Option<u64> {
-        poll::next_look(s)
-    }
-
-    fn has_bell(&self, s: &Sock) -> bool {
-        poll::has_bell(s)
     }
 
     fn bell_is_taken(&self, s: &Sock) -> bool {
@@ -149,37 +125,13 @@ impl SocketOps for Stream {
         s.end().map_or(crate::config::get().plain, |e| e.mode & PLAIN != 0)
     }
 
-    fn answer_bell(&self, s: &Sock, events: u32) {
-        poll::answer_bell(s, events);
-    }
-
-    fn edges(&self, s: &Sock) -> (u64, u64) {
-        poll::edges(s)
-    }
-
     fn take_error(&self, s: &Sock) -> i32 {
         connect::progress(s);
         data::take_error(s).map_or(0, Errno::raw)
     }
 
-    fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
-        data::ioctl(s, request, argument)
-    }
-
-    fn option_changed(&self, s: &Sock, level: i32, name: i32) -> Result<()> {
-        data::option_changed(s, level, name)
-    }
-
     fn watches_peer(&self, s: &Sock) -> bool {
         s.slot.state.load(Acquire) == state::ESTABLISHED && poll::has_bell(s)
-    }
-
-    fn hung_up(&self, s: &Sock) {
-        close::hung_up(s);
-    }
-
-    fn release(&self, s: &Sock) {
-        close::release(s);
     }
 }
 
