@@ -6,9 +6,11 @@ static int fd;
 static long got;
 static int err;
 static char b[64];
+static volatile pid_t tid;
 
 static void *reader(void *unused) {
     (void)unused;
+    tid = gettid();
     got = recv(fd, b, sizeof b - 1, 0);
     err = errno;
     return NULL;
@@ -16,12 +18,23 @@ static void *reader(void *unused) {
 
 static void *acceptor(void *unused) {
     (void)unused;
+    tid = gettid();
     got = accept(fd, NULL, NULL);
     err = errno;
     return NULL;
 }
 
 static int asleep(pthread_t t) { return pthread_tryjoin_np(t, NULL) == EBUSY; }
+
+/* Starts a thread that sleeps on `fd`. */
+static pthread_t sleeper(void *(*run)(void *)) {
+    pthread_t t;
+    tid = 0;
+    pthread_create(&t, NULL, run, NULL);
+    while (tid == 0) sleep_ms(1);
+    await_sleep(tid);
+    return t;
+}
 
 int main(void) {
     alarm(8);
@@ -34,8 +47,7 @@ int main(void) {
     tcp_pair(p);
     tcp_pair(q);
     fd = p[0];
-    pthread_create(&t, NULL, reader, NULL);
-    sleep_ms(60);
+    t = sleeper(reader);
     fact("dup2 over it: %d", dup2(q[0], fd) == fd);
     sleep_ms(60);
     fact("the reader still sleeps: %d", asleep(t));
@@ -61,8 +73,7 @@ int main(void) {
     tcp_pair(p);
     fd = p[0];
     memset(b, 0, sizeof b);
-    pthread_create(&t, NULL, reader, NULL);
-    sleep_ms(60);
+    t = sleeper(reader);
     must("dup2", dup2(pi[0], fd));
     must("write", write(pi[1], "pipe", 4));
     res("read by the number", read(fd, x, sizeof x));
@@ -77,8 +88,7 @@ int main(void) {
     /* A listener in accept: it goes on listening until the call returns. */
     int port, l = listener4(&port, 4);
     fd = l;
-    pthread_create(&t, NULL, acceptor, NULL);
-    sleep_ms(60);
+    t = sleeper(acceptor);
     must("dup2", dup2(pi[0], fd));
     struct sockaddr_in a = in4("127.0.0.1", port);
     int c = (int)must("socket", socket(AF_INET, SOCK_STREAM, 0));

@@ -16,6 +16,9 @@ const AHEAD: u32 = 16;
 
 /// How often the head of a full queue is looked at, in ticks of the processor's counter: well below a microsecond.
 const LOOK_EVERY: u64 = 4000;
+/// The low bits of the time of the last look count full ones in a row; so many are a flood.
+const IN_A_ROW: u64 = 15;
+const FLOOD: u64 = 8;
 
 /// How a push ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,15 +135,19 @@ impl Queue {
         if seen == Push::Done {
             return Push::Done;
         }
-        // The head's line is the consumers'. Whoever floods a full queue looks at it now and then only.
-        let now = ticks();
-        if seen == Push::Full && now.wrapping_sub(ends.looked.load(Relaxed)) < LOOK_EVERY {
+        // The head's line is the consumers'. Whoever floods a full queue looks at it now and then only. Beside the time stands
+        // how many looks in a row found it full.
+        let (now, last) = (ticks() & !IN_A_ROW, ends.looked.load(Relaxed));
+        let floods = last & IN_A_ROW >= FLOOD;
+        if seen == Push::Full && floods && now.wrapping_sub(last & !IN_A_ROW) < LOOK_EVERY {
             return Push::Full;
         }
-        ends.looked.store(now, Relaxed);
         let head = ends.head.load(Acquire);
         ends.head_seen.store(head, Relaxed);
-        look(head)
+        let found = look(head);
+        let in_a_row = if found == Push::Full { (last & IN_A_ROW) + 1 } else { 0 };
+        ends.looked.store(now | in_a_row.min(IN_A_ROW), Relaxed);
+        found
     }
 
     /// Is what keeps the queue full a datagram that somebody is still at work on? Claims of the dead are given up first.
