@@ -7,7 +7,8 @@ usage() {
 Usage: scripts/plain-exec.sh
 
 Links tests/plain/cat.c statically and has tests/plain/inherit.c start it with connections on its descriptors, and take.c,
-which tests/plain/pass.c sends connections to: natively, then under the library with both ways of carrying bytes. The outputs have to be equal and no process of the library may
+which tests/plain/pass.c sends connections to; where there is a C++ compiler, tests/plain/iostreams.cc, too. All natively,
+then under the library with both ways of carrying bytes. The outputs have to be equal and no process of the library may
 be left. The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N passed, N failed".
 TEXT
 }
@@ -63,5 +64,9 @@ compare() {
 
 compare inherit "$built/cat" "$built/none"
 compare pass "$built/take"
+if command -v g++ >/dev/null; then
+    g++ -O1 -g -Wall -Wextra -o "$built/iostreams" tests/plain/iostreams.cc
+    compare iostreams
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -15,7 +15,7 @@ use stack::abi::Errno;
 use stack::{fdtable, process};
 
 use crate::boundary::set_errno;
-use crate::{descriptors as fds, streams};
+use crate::{descriptors as fds, iostreams, streams};
 
 /// The head of glibc's struct _IO_FILE, whose layout is part of its binary interface.
 #[repr(C)]
@@ -127,6 +127,7 @@ unsafe extern "C" fn cookie_close(cookie: *mut c_void) -> c_int {
         let (global, first) = standard(number);
         if *global == file {
             *global = first;
+            iostreams::exchange(number as usize, file, first);
         }
     }
     fds::our_close(fd)
@@ -232,6 +233,7 @@ unsafe fn switch(fd: c_int) {
         libc::fwrite(unwritten.as_ptr().cast(), 1, unwritten.len(), new);
         __fpurge(old);
         *global = new;
+        iostreams::exchange(fd as usize, old, new);
     }
     funlockfile(old);
 }

@@ -9,6 +9,7 @@
 #[macro_use]
 mod boundary;
 mod guard;
+mod iostreams;
 
 mod confine;
 mod cookies;

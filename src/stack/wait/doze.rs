@@ -60,7 +60,9 @@ impl Wait<'_> {
         }
         let mut look_by = limits.look_by.map(|d| d.saturating_sub(now));
         let mut at_most = |ns: u64| look_by = Some(look_by.map_or(ns, |l| l.min(ns)));
-        if seat != Seat::First || slot.sleepers.load(Acquire) > 0 || slot.has(SlotFlags::SHARED) || !known {
+        // Shared once, but whoever it was shared with has let go: nobody else takes the bell.
+        let shared = slot.has(SlotFlags::SHARED) && slot.refs.load(Acquire) > 1;
+        if seat != Seat::First || slot.sleepers.load(Acquire) > 0 || shared || !known {
             at_most(SHARED_SLEEP_NS);
         }
         if self.mode & SELF != 0 {
