@@ -63,27 +63,25 @@ public class Sockets {
         System.out.println("http ok");
     }
 
+    static volatile boolean served;
+
     static void serve(Selector selector, ServerSocketChannel listener) throws Exception {
         ByteBuffer buffer = ByteBuffer.allocateDirect(65536);
-        while (selector.isOpen()) {
-            try {
-                selector.select();
-                for (var keys = selector.selectedKeys().iterator(); keys.hasNext(); keys.remove()) {
-                    SelectionKey key = keys.next();
-                    if (key.isAcceptable()) {
-                        SocketChannel channel = listener.accept();
-                        channel.configureBlocking(false);
-                        channel.register(selector, SelectionKey.OP_READ);
-                        continue;
-                    }
-                    SocketChannel channel = (SocketChannel) key.channel();
-                    buffer.clear();
-                    if (channel.read(buffer) < 0) channel.close();
-                    buffer.flip();
-                    while (channel.isOpen() && buffer.hasRemaining()) channel.write(buffer);
+        while (!served) {
+            selector.select();
+            for (var keys = selector.selectedKeys().iterator(); keys.hasNext(); keys.remove()) {
+                SelectionKey key = keys.next();
+                if (key.isAcceptable()) {
+                    SocketChannel channel = listener.accept();
+                    channel.configureBlocking(false);
+                    channel.register(selector, SelectionKey.OP_READ);
+                    continue;
                 }
-            } catch (ClosedSelectorException e) {
-                return;
+                SocketChannel channel = (SocketChannel) key.channel();
+                buffer.clear();
+                if (channel.read(buffer) < 0) channel.close();
+                buffer.flip();
+                while (channel.isOpen() && buffer.hasRemaining()) channel.write(buffer);
             }
         }
     }
@@ -114,9 +112,12 @@ public class Sockets {
             }));
         }
         for (Thread client : clients) client.join();
+        // The set of selected keys is not for two threads: the server ends before the selector is closed.
+        served = true;
+        selector.wakeup();
+        server.join();
         selector.close();
         listener.close();
-        server.join();
         System.out.println("selector ok");
     }
 
