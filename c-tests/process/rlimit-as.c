@@ -66,8 +66,23 @@ static void child(int before) {
     _exit(0);
 }
 
+/* All of them, and bad pointers, before the process has any socket. */
+static void first_of_all(void) {
+    int good = 0;
+    for (int i = 0; i < RLIM_NLIMITS; i++) {
+        struct rlimit r;
+        good += getrlimit(i, &r) == 0 && prlimit(0, i, NULL, &r) == 0;
+    }
+    fact("all limits: %d", good == RLIM_NLIMITS);
+    res("RLIMIT_NOFILE, bad pointer", setrlimit(RLIMIT_NOFILE, (struct rlimit *)8));
+    res("RLIMIT_AS, bad pointer", setrlimit(RLIMIT_AS, (struct rlimit *)8));
+    res("RLIMIT_AS, bad pointer to the old one", getrlimit(RLIMIT_AS, (struct rlimit *)8));
+    res("no such limit", getrlimit(99, &(struct rlimit){0, 0}));
+}
+
 int main(void) {
     alarm(8);
+    first_of_all();
     for (int before = 0; before < 2; before++) {
         pid_t pid = fork();
         if (pid == 0) child(before);

@@ -63,6 +63,9 @@ fn prefixed(text: Range<usize>, program: &[Instruction]) -> Vec<Instruction> {
 /// read or is one that the kernel refuses.
 pub fn widened(program: UserPtr) -> Option<Vec<Instruction>> {
     crate::signal::thread_ready();
+    if program.is_null() || !crate::signal::arm_faults() {
+        return None;
+    }
     let length = program.read_u32().ok()? as usize & 0xffff;
     let at = UserPtr(program.plus(8).read_u64().ok()? as usize);
     if length == 0 || length > LONGEST {

@@ -15,14 +15,19 @@ use crate::shm::FILE_LENGTH;
 /// Did this process, or one that it is a copy of, set a limit that has the arena's length on top?
 static CHANGED: AtomicBool = AtomicBool::new(false);
 
-/// The limit at `asked` as it is to be given to the kernel. None: there is none, or it cannot be
-/// read.
-pub fn real(asked: UserPtr) -> Option<rlimit> {
-    if asked.is_null() {
+/// The limit at `asked`. None: there is none, or it cannot be read.
+pub fn given(asked: UserPtr) -> Option<rlimit> {
+    // A program may do this before its first socket, when nothing is ready for a bad pointer yet.
+    crate::signal::thread_ready();
+    if asked.is_null() || !crate::signal::arm_faults() {
         return None;
     }
-    crate::signal::thread_ready();
-    let asked = rlimit { rlim_cur: asked.read_u64().ok()?, rlim_max: asked.plus(8).read_u64().ok()? };
+    Some(rlimit { rlim_cur: asked.read_u64().ok()?, rlim_max: asked.plus(8).read_u64().ok()? })
+}
+
+/// The limit at `asked` as it is to be given to the kernel. None as for [`given`].
+pub fn real(asked: UserPtr) -> Option<rlimit> {
+    let asked = given(asked)?;
     let now = kernel::space_limit();
     let most = if asked.rlim_max <= shown(now).rlim_max { now.rlim_max } else { RLIM_INFINITY };
     let more = |limit: rlim_t| if limit == RLIM_INFINITY { limit } else { limit.saturating_add(FILE_LENGTH as rlim_t) };

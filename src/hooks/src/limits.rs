@@ -14,11 +14,8 @@ unsafe fn limits(
     call: impl FnOnce(*const rlimit) -> c_int,
 ) -> c_int {
     if resource != libc::RLIMIT_AS {
-        if resource == libc::RLIMIT_NOFILE && !new.is_null() {
-            // The hard limit stands behind the soft one.
-            if let Ok(hard) = UserPtr(new as usize).plus(8).read_u64() {
-                descriptors::limit_changes(hard);
-            }
+        if let (libc::RLIMIT_NOFILE, Some(new)) = (resource, space::given(UserPtr(new as usize))) {
+            descriptors::limit_changes(new.rlim_max);
         }
         let done = call(new);
         descriptors::limit_changed();
