@@ -25,10 +25,13 @@ quick="socket selectors"
 # The interpreter of the suite in DIR: its own, or the one that has a test package.
 interpreter() { if [ -x "$1/usr/bin/python3" ]; then echo "$1/usr/bin/python3"; else echo "$python"; fi; }
 
+# The version of a package that apt-get would take.
+candidate() { apt-cache policy "$1" | sed -n 's/^ *Candidate: //p' | grep -vx '(none)' || true; }
+
 # The same interpreter, library and tests in a directory of their own: all of one version, and found by children that
 # are started without any environment, too.
 fetch() {
-    local directory=$1 number newest archive
+    local directory=$1 number newest archive as_root
     number=$(version)
     cd "$directory"
     if "$python" -c 'import test.test_socket' 2>/dev/null; then
@@ -36,9 +39,16 @@ fetch() {
         "$python" -c 'import platform; print("CPython", platform.python_version())'
         return
     fi
-    newest=$(apt-cache policy "libpython$number-testsuite" | sed -n 's/^ *Candidate: //p')
-    if [ -z "$newest" ] || [ "$newest" = "(none)" ]; then
-        echo "python: apt-get has no package libpython$number-testsuite; apt-get update first?" >&2
+    newest=$(candidate "libpython$number-testsuite")
+    if [ -z "$newest" ]; then
+        # The lists of packages may just never have been fetched.
+        as_root=()
+        if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+        timeout 200 "${as_root[@]}" apt-get -qq update >&2 || true
+        newest=$(candidate "libpython$number-testsuite")
+    fi
+    if [ -z "$newest" ]; then
+        echo "python: apt-get has no package libpython$number-testsuite; set PYTHON to a python3 with its tests" >&2
         exit 1
     fi
     if [ "$(cat version 2>/dev/null)" != "$newest" ]; then
