@@ -78,5 +78,5 @@ step load-run 300 scripts/load-run.sh || true
 step real-run 300 scripts/real-run.sh || true
 step programs-quick 1200 scripts/programs.sh --quick --only redis --only memcached --only postgresql --only nginx --only apache \
     --only haproxy --only curl --only wget --only python --only perl --only node --only openssh || true
-step conformance 600 scripts/conformance.sh --quick --suite python || true
+step conformance 600 scripts/conformance.sh --quick --suite python --suite libuv || true
 finish
