@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the benchmarks: each on the kernel's sockets and under the library in turn, against the goals in scripts/bench/goals.toml.
-#   scripts/bench.sh [--quick] [--only NAME] [--json FILE] [--no-picture]     (--help tells the rest)
+#   scripts/bench.sh [--quick] [--only NAME [--add]] [--json FILE] [--no-picture]     (--help tells the rest)
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

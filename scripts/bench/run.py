@@ -43,6 +43,9 @@ def arguments():
     p.add_argument("--json", metavar="FILE", type=Path,
                    help="where the figures go, the picture beside it (docs/bench.json; target/bench/bench.json for a run "
                         "that is quick, native or only a part)")
+    p.add_argument("--add", action="store_true",
+                   help="with --only: put the figures among those that the file has, docs/bench.json if none is named, "
+                        "so that a long run can be made in pieces")
     p.add_argument("--no-picture", action="store_true", help="draw nothing")
     p.add_argument("--no-build", action="store_true", help="take the library and the command as they are")
     p.add_argument("--native", action="store_true",
@@ -55,7 +58,8 @@ def arguments():
     a.rounds = a.rounds or (3 if a.quick else 5)
     a.seconds = a.seconds or (0.3 if a.quick else 1.0)
     if a.json is None:
-        a.json = (OUT if a.quick or a.native or a.only else ROOT / "docs") / "bench.json"
+        part = a.quick or a.native or a.only and not a.add
+        a.json = (OUT if part else ROOT / "docs") / "bench.json"
     return a
 
 
@@ -323,6 +327,12 @@ def main():
     raw = {name: result if isinstance(result, str) else
            {arm: {"runs": [{n: v for n, (v, _) in run.items()} for run in r["runs"]], "errors": r["errors"]}
             for arm, r in result.items()} for name, result in results.items()}
+    if args.add and args.json.exists():
+        before = json.loads(args.json.read_text())
+        fresh = {row["name"]: row for row in rows}
+        kept = {row["name"]: row for row in before["figures"]} | fresh
+        rows = [kept[name] for name in load([])[1] if name in kept]
+        raw = before["measures"] | raw
     args.json.parent.mkdir(parents=True, exist_ok=True)
     document = {"date": time.strftime("%Y-%m-%d"), "machine": host, "ours": launcher.how, "rounds": args.rounds,
                 "seconds": args.seconds, "figures": rows, "measures": raw}
