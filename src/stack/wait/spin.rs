@@ -12,6 +12,8 @@ const LONG_SPIN_NS: u64 = 50_000;
 const SHORT_SPIN_NS: u64 = 1_500;
 /// Looks without a pause: a pause takes 50 ns on some processors, which is a third of a trip between two cores.
 const LOOKS: u32 = 64;
+/// So many looks at least, over however many sockets: a set that gives up too early comes to sleep for each event.
+const FEWEST: u32 = 30;
 /// Pauses before the first sched_yield: about a microsecond.
 const PAUSES: u32 = 20;
 /// Where the one that is waited for runs on this core, pauses only hold it up: after this many waits in a row that the
@@ -45,7 +47,7 @@ pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
     }
     let yields = signal::yields();
     let all = yields < SAME_CORE || yields & (PROBE - 1) == 0;
-    let looks = if all { ((LOOKS + PAUSES) / sockets.max(1) as u32).max(2) } else { 1 };
+    let looks = if all { ((LOOKS + PAUSES) / sockets.max(1) as u32).max(FEWEST) } else { 1 };
     for look in 0..looks {
         if ready() {
             if yields != 0 && looks != 1 {
