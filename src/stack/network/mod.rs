@@ -199,7 +199,7 @@ fn recount(arena: &'static Arena) {
 
 fn remove_if_empty(arena: &'static Arena) {
     let header = arena.header();
-    if header.live.load(Acquire) != 0 || !ours_to_remove() {
+    if header.live.load(Acquire) != 0 || !ours_to_remove() || header.has_guests() {
         return;
     }
     let _names = Names::lock(arena);

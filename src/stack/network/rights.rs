@@ -26,6 +26,7 @@ pub fn about_to_give_up() {
         return;
     }
     let Ok(arena) = super::arena() else { return };
+    arena.header().be_guest();
     let kept = kernel::open(arena.path(), libc::O_RDWR | libc::O_NOFOLLOW, 0).and_then(internal::keep);
     kept.into_iter().for_each(keep);
 }

@@ -62,6 +62,8 @@ pub struct Header {
     pub names: ShmLock,
     /// Sockets alive, as far as their processes closed them in order.
     pub live: AtomicU32,
+    /// Processes that gave up their right to open a network's files: as long as one lives, this arena stays.
+    guests: [AtomicU32; GUESTS],
     /// Where the search for an automatic port goes on.
     pub next_port: AtomicU32,
     slots: Pool,
@@ -85,6 +87,8 @@ pub struct Header {
 }
 
 const _: () = assert!(size_of::<Header>() < SLOTS_AT);
+/// More of them than this at a time are not remembered.
+const GUESTS: usize = 32;
 
 impl Header {
     /// How often anything changed among the UDP sockets on a port.
@@ -96,6 +100,20 @@ impl Header {
     /// Something changed among the UDP sockets on a port.
     pub fn name_changed(&self, port: u16) {
         self.name_changes[port as usize % BUCKETS].fetch_add(1, Release);
+    }
+
+    /// This process will not be able to open another arena.
+    pub fn be_guest(&self) {
+        let free = |pid: &&AtomicU32| !kernel::process_lives(pid.load(Relaxed));
+        if let Some(place) = self.guests.iter().find(free) {
+            place.store(kernel::pid(), Release);
+        }
+    }
+
+    /// Is there a process, besides this one, that could not open another arena?
+    pub fn has_guests(&self) -> bool {
+        let other = |pid: u32| pid != kernel::pid() && kernel::process_lives(pid);
+        self.guests.iter().any(|pid| other(pid.load(Acquire)))
     }
 
     /// A number that grows with each call.
