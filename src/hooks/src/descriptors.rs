@@ -4,6 +4,7 @@ use libc::{c_int, c_ulong, c_void, msghdr, ssize_t};
 use stack::abi::Errno;
 use stack::offspring::foreign;
 use stack::shm::views::UserPtr;
+use stack::socket::Sock;
 use stack::{descriptors, fdtable, socket};
 
 use crate::boundary::answer;
@@ -123,6 +124,15 @@ const MOST_CONTROL: usize = 8192;
 
 /// The descriptors that a message carries, in its ancillary data. What cannot be read carries none: the kernel says why.
 fn carried(message: *const msghdr, mut each: impl FnMut(c_int)) {
+    let length = UserPtr(message as usize).plus(core::mem::offset_of!(msghdr, msg_controllen)).read_u64();
+    // Most messages carry nothing, and stacks may be small.
+    if length.is_ok_and(|n| n as usize >= size_of::<libc::cmsghdr>()) {
+        look_into(message, &mut each);
+    }
+}
+
+#[inline(never)]
+fn look_into(message: *const msghdr, each: &mut dyn FnMut(c_int)) {
     let mut space = [0u8; MOST_CONTROL];
     carried_in(message, &mut space, |fd| {
         each(fd);
@@ -178,6 +188,15 @@ pub fn passing_to_foreigner(
     if !some || !foreign::receives(fd) {
         return None;
     }
+    Some(pass_streams(message, &connection, send))
+}
+
+#[inline(never)]
+fn pass_streams(
+    message: *const msghdr,
+    connection: &dyn Fn(c_int) -> Option<Sock>,
+    send: impl FnOnce(*const msghdr) -> ssize_t,
+) -> ssize_t {
     let mut switched = foreign::Switched::none();
     let mut space = [0u8; MOST_CONTROL];
     let mut others = Vec::new();
@@ -201,7 +220,7 @@ pub fn passing_to_foreigner(
     } else {
         switched.close();
     }
-    Some(sent)
+    sent
 }
 
 /// A message may carry descriptors of ours away: each is one more reference until somebody receives it.
