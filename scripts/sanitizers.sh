@@ -35,16 +35,15 @@ for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; 
 unset LD_PRELOAD
 export LC_ALL=C
 
+# Not threads/fork-busy: AddressSanitizer's allocator is not made for a fork while other threads allocate, with or without
+# the library, and a child may hang in it.
 chosen=(stream/echo_fork stream/large_threads stream/wake_closed stream/vectors dgram/echo dgram/threads dgram/cmsg_order
     readiness/epoll_server readiness/epoll_threads_ctl readiness/sigmask threads/echo-many threads/readers-writers
-    threads/cancel threads/fork-busy signals/handler-io process/fork-serve process/exec-forms
+    threads/cancel signals/handler-io process/fork-serve process/exec-forms
     process/pass-fds process/vfork descriptors/dup-blocked)
 work=$(mktemp -d)
 networks=$(mktemp -d /dev/shm/sockhop-sanitizers.XXXXXX)
 trap 'rm -rf "$work" "$networks"' EXIT
-# What a thread of the parent has to do at its end is lost in a child of fork, in any program: there is no such thread.
-echo 'leak:__cxa_thread_atexit_impl' >"$work/lost-by-fork"
-export LSAN_OPTIONS="suppressions=$work/lost-by-fork:print_suppressions=0"
 mapfile -t tests < <(find c-tests -name '*.c' -not -path 'c-tests/lib/*' | sed 's|^c-tests/||; s|\.c$||' | sort)
 if [ -z "$only" ]; then tests=("${chosen[@]}"); fi
 
