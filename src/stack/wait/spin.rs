@@ -38,6 +38,18 @@ pub fn spin(ready: impl FnMut() -> bool) -> bool {
     spin_over(1, ready)
 }
 
+/// As [`spin`], with a pause after each look: where a look at a thing half done takes it away from who is at work on it.
+#[inline]
+pub fn spin_gently(mut ready: impl FnMut() -> bool) -> bool {
+    spin(|| {
+        let come = ready();
+        if !come {
+            core::hint::spin_loop();
+        }
+        come
+    })
+}
+
 /// As [`spin`], where each look goes over so many sockets: fewer looks for as long.
 #[inline]
 pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {

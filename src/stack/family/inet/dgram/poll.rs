@@ -116,7 +116,7 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
     if cache::one_way() {
         gather();
     }
-    if wait::spin(|| arrived(s)) {
+    if wait::spin_gently(|| arrived(s)) {
         return Ok(());
     }
     sleep(s, deadline)
