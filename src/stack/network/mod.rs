@@ -110,7 +110,20 @@ pub fn arena_path(directory: &CStr) -> Result<CString> {
     CString::new(path).map_err(|_| Errno::EINVAL)
 }
 
+/// Opens this process' network, making it when there is none.
 fn open() -> Result<&'static Arena> {
+    let mut outcome = open_once();
+    // The last one of the network before may have removed the directory between two steps.
+    for _ in 0..100 {
+        match outcome {
+            Err(Errno::ENOENT) => outcome = open_once(),
+            _ => break,
+        }
+    }
+    outcome
+}
+
+fn open_once() -> Result<&'static Arena> {
     let directory = directory()?;
     make_directory(directory)?;
     let status = kernel::status_of(directory)?;
