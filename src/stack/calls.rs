@@ -252,6 +252,14 @@ fn keep_error(s: &Sock, error: Errno) {
 
 /// Everything that receives ends here.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
+    let outcome = receive_all(s, m);
+    if let (Ok(n), true) = (outcome, m.flags & libc::MSG_PEEK != 0) {
+        options::move_peek_offset(s.slot, n as i32);
+    }
+    outcome
+}
+
+fn receive_all(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let nonblocking = m.flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 || s.nonblocking();
     if s.slot.has(SlotFlags::ASYNC) {
         owner::take_bells(s);

@@ -222,6 +222,23 @@ pub fn change(slot: &Slot, index: usize, value: i32) {
     }
 }
 
+/// SO_PEEK_OFF, -1 when it is off.
+#[inline]
+pub fn peek_offset(slot: &Slot) -> i32 {
+    value(slot, PEEK_OFFSET)
+}
+
+/// SO_PEEK_OFF goes on by what was looked at, and back, as far as 0, by what was taken (sk_peek_offset_fwd and _bwd).
+#[inline]
+pub fn move_peek_offset(slot: &Slot, by: i32) {
+    if word(slot, PEEK_OFFSET) != 0 {
+        let old = peek_offset(slot);
+        if old >= 0 {
+            change(slot, PEEK_OFFSET, old.saturating_add(by).max(0));
+        }
+    }
+}
+
 /// SO_RCVTIMEO in nanoseconds, none for ever, 0 at once.
 #[inline]
 pub fn receive_timeout(slot: &Slot) -> Option<u64> {

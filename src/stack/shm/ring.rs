@@ -42,6 +42,8 @@ pub struct Take {
     pub want: usize,
     /// Leave them there (MSG_PEEK).
     pub peek: bool,
+    /// Waiting bytes to pass over before the first one that is wanted; only with `peek`.
+    pub skip: u64,
     /// Throw them away (MSG_TRUNC).
     pub discard: bool,
     /// The stream position to stop at.
@@ -185,7 +187,7 @@ impl Direction {
         &self,
         arena: &'static Arena,
         alone: bool,
-        Take { want, peek, limit, .. }: Take,
+        Take { want, peek, mut skip, limit, .. }: Take,
         mut drain: impl FnMut(*const u8, usize) -> usize,
     ) -> Result<usize> {
         let _held = self.consumer.lock.lock_unless(alone);
@@ -232,6 +234,11 @@ impl Direction {
             if tail - head > MAX_BUFFERED || head < base {
                 return Err(Corrupt.into());
             }
+            if skip > 0 {
+                let passed = skip.min(ready).min(end - head);
+                (head, skip, idle) = (head + passed, skip - passed, 0);
+                continue;
+            }
             let offset = (head.wrapping_sub(base) & (size - 1)) as usize;
             let piece = if size > 64 << 10 { size / 4 } else { size };
             let n = (ready.min(end - head).min(piece) as usize).min(want - done).min(size as usize - offset);
@@ -272,7 +279,7 @@ mod tests {
     }
 
     fn take(arena: &'static Arena, way: &Direction) -> Result<usize> {
-        let how = Take { want: 100, peek: true, discard: true, limit: u64::MAX };
+        let how = Take { want: 100, peek: true, skip: 0, discard: true, limit: u64::MAX };
         way.consume(arena, false, how, |_, n| n)
     }
 

@@ -70,17 +70,6 @@ pub fn multicast_all(slot: &Slot) -> bool {
     word(slot, at::IP_MULTICAST_ALL).wrapping_add(default) != 0
 }
 
-/// SO_PEEK_OFF, -1 when it is off.
-#[inline]
-pub fn peek_offset(slot: &Slot) -> i32 {
-    (word(slot, at::PEEK_OFFSET) as i32).wrapping_sub(1)
-}
-
-/// Moves SO_PEEK_OFF.
-pub fn set_peek_offset(slot: &Slot, offset: i32) {
-    slot.options[at::PEEK_OFFSET].store(offset.wrapping_add(1) as u32, Relaxed);
-}
-
 /// Does any option ask for ancillary data?
 #[inline]
 pub fn tells_anything(slot: &Slot) -> bool {

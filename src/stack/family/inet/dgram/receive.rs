@@ -10,6 +10,7 @@ use super::{cork, errors, kernel_side, limits, mailbox, opts, PEEKED};
 use crate::abi::{Errno, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
+use crate::options;
 use crate::shm::views::UserPtr;
 use crate::shm::{Packed, Record, SlotFlags};
 use crate::socket::Sock;
@@ -54,9 +55,8 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         }
         return nothing(s, m);
     }
-    if s.slot.options[opts::PEEK_OFFSET].load(Relaxed) != 0 {
-        move_peek_offset(s, false, if m.flags & libc::MSG_TRUNC != 0 { length } else { copied });
-    }
+    let taken = if m.flags & libc::MSG_TRUNC != 0 { length } else { copied };
+    options::move_peek_offset(s.slot, -(taken as i32));
     outcome(m, length, 0, copied, room)
 }
 
@@ -90,7 +90,7 @@ fn receive_otherwise(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
 
 /// MSG_PEEK, from an offset into all that waits if SO_PEEK_OFF is set.
 fn peek(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-    let start = opts::peek_offset(s.slot);
+    let start = options::peek_offset(s.slot);
     let (room, data) = (m.data.left(), m.data);
     let skip = Cell::new(start.max(0) as usize);
     let choose = |record: &Packed| {
@@ -121,9 +121,7 @@ fn peek(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if record.length == 0 {
         mailbox::mark(s, PEEKED, |r| r.length() == 0);
     }
-    let told = outcome(m, record.length as usize, skip.get(), copied, room)?;
-    move_peek_offset(s, true, told);
-    Ok(told)
+    outcome(m, record.length as usize, skip.get(), copied, room)
 }
 
 /// Nothing waits.
@@ -158,16 +156,6 @@ fn note_time(s: &Sock, time_ns: u64) {
         stamp.store(old & STAMPS_ASKED | time_ns, Relaxed);
     } else if old & !STAMPS_ASKED == 0 {
         stamp.store(old | STAMP_UNKNOWN, Relaxed);
-    }
-}
-
-/// sk_peek_offset_fwd, sk_peek_offset_bwd.
-#[cold]
-fn move_peek_offset(s: &Sock, peek: bool, n: usize) {
-    let old = opts::peek_offset(s.slot);
-    if old >= 0 {
-        let n = n as i32;
-        opts::set_peek_offset(s.slot, if peek { old.saturating_add(n) } else { (old - n).max(0) });
     }
 }
 

@@ -264,9 +264,7 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         return urgent::receive(s, &end, m);
     }
     let peek = m.flags & libc::MSG_PEEK != 0;
-    if peek {
-        peek_offset(s, m);
-    }
+    let skip = if peek { options::peek_offset(s.slot).max(0) as u64 } else { 0 };
     let mut limit = u64::MAX;
     if rx.shared.corked.load(Relaxed) != 0 {
         limit = rx.consumed().saturating_add(visible(s, &end));
@@ -275,12 +273,12 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
         limit = limit.min(urgent::stop_at(s, &end));
     }
     if want == 0 && visible(s, &end) == 0 {
-        return nothing(s, &end);
+        return nothing(s, &end, skip);
     }
     if end.mode & PLAIN != 0 && deferred::holds(&end) {
-        return nothing(s, &end);
+        return nothing(s, &end, skip);
     }
-    let take = Take { want, peek, discard: m.flags & libc::MSG_TRUNC != 0, limit };
+    let take = Take { want, peek, skip, discard: m.flags & libc::MSG_TRUNC != 0, limit };
     let carrier = transport::of(&end);
     match carrier.receive(s, &end, &mut m.data, take) {
         Ok(n) => {
@@ -288,11 +286,12 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
                 m.data.advance(n);
             }
             if !peek && n > 0 {
+                options::move_peek_offset(s.slot, -(n as i32));
                 carrier.wake_writer(s, &end);
             }
             Ok(n)
         }
-        Err(Errno::EAGAIN) => nothing(s, &end),
+        Err(Errno::EAGAIN) => nothing(s, &end, skip),
         // The anchor's reset is told once the connection's own state has it.
         Err(Errno::ECONNRESET) => {
             if end.own().was_reset.swap(1, AcqRel) != 0 {
@@ -312,11 +311,11 @@ fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
     m.put_control(libc::IPPROTO_TCP, TCP_CM_INQ, &left.to_ne_bytes());
 }
 
-/// No byte waits: is it the end, an error, or just not yet?
-fn nothing(s: &Sock, end: &End) -> Result<usize> {
+/// No byte waits after the first `skip`: is it the end, an error, or just not yet?
+fn nothing(s: &Sock, end: &End, skip: u64) -> Result<usize> {
     let rx = end.rx();
     close::notice_death(s, end);
-    if rx.sent.fin.load(Acquire) != 0 && waiting(s, end) == 0 {
+    if rx.sent.fin.load(Acquire) != 0 && waiting(s, end) <= skip {
         rx.shared.fin_read.store(1, Relaxed);
         return Ok(0);
     }
@@ -344,8 +343,6 @@ fn receive_unconnected(s: &Sock, flags: i32) -> Result<usize> {
     }
     Err(Errno::ENOTCONN)
 }
-
-fn peek_offset(_s: &Sock, _m: &mut Incoming<'_>) {}
 
 /// How many bytes each way may hold, from the buffer sizes of both ends.
 pub fn set_capacity(s: &Sock, end: &End) {

@@ -63,7 +63,9 @@ pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usi
     let rx = end.rx();
     let special = rx.shared.corked.load(Relaxed) as u64
         | rx.shared.urgent.load(Acquire)
-        | (options::word(slot, options::INQ) | options::word(slot, options::RECEIVE_LOW_WATER) >> 1) as u64;
+        | (options::word(slot, options::INQ)
+            | options::word(slot, options::PEEK_OFFSET)
+            | options::word(slot, options::RECEIVE_LOW_WATER) >> 1) as u64;
     if special != 0 {
         return None;
     }

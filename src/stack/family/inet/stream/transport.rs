@@ -182,11 +182,15 @@ impl Transport for Plain {
         } else {
             let mut list = [libc::iovec { iov_base: core::ptr::null_mut(), iov_len: 0 }; 16];
             let count = cut(data, &mut list, want);
+            // What is passed over is read in front of what is wanted, and dropped.
+            let mut passed = vec![0u8; how.skip.min(end.rx().buffered()) as usize];
+            let mut lists = [libc::iovec { iov_base: passed.as_mut_ptr().cast(), iov_len: passed.len() }; 17];
+            lists[1..].copy_from_slice(&list);
             // SAFETY: all-zero is a valid header.
             let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
-            (header.msg_iov, header.msg_iovlen) = (list.as_mut_ptr(), count);
+            (header.msg_iov, header.msg_iovlen) = (lists.as_mut_ptr(), count + 1);
             // SAFETY: the header is ours; the kernel checks the program's buffers.
-            let n = unsafe { kernel::recvmsg(s.fd, &mut header, flags) }?;
+            let n = unsafe { kernel::recvmsg(s.fd, &mut header, flags) }?.saturating_sub(passed.len());
             data.advance(n);
             n
         };

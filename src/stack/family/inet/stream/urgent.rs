@@ -50,7 +50,7 @@ fn pass_over(s: &Sock, end: &End) {
 
 /// Takes one byte for nobody.
 fn drop_one(s: &Sock, end: &End) -> bool {
-    let how = Take { want: 1, peek: false, discard: true, limit: u64::MAX };
+    let how = Take { want: 1, peek: false, skip: 0, discard: true, limit: u64::MAX };
     transport::of(end).receive(s, end, &mut Buffers::new(&[]), how).is_ok()
 }
 
@@ -114,7 +114,7 @@ fn byte_at(s: &Sock, end: &End, at: u64) -> Option<u8> {
     let ahead = at.checked_sub(end.rx().consumed()).filter(|n| *n < end.rx().buffered().min(MAX_BUFFERED))? as usize;
     let mut bytes = vec![0u8; ahead + 1];
     let list = List::one(bytes.as_mut_ptr() as usize, bytes.len());
-    let how = Take { want: bytes.len(), peek: true, discard: false, limit: u64::MAX };
+    let how = Take { want: bytes.len(), peek: true, skip: 0, discard: false, limit: u64::MAX };
     let got = transport::of(end).receive(s, end, &mut Buffers::new(&list), how).ok()?;
     (got == bytes.len()).then(|| bytes[ahead])
 }
