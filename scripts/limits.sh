@@ -7,8 +7,8 @@ usage() {
 Usage: scripts/limits.sh
 
 Runs tests/limits/talk.c under the library: in a file system of a few hundred KiB, with SOCKHOP_MEMORY, with limits on the
-size of files (RLIMIT_FSIZE) and the number of descriptors, with a directory that may not be written to, and one that is
-removed meanwhile. It has to be refused with an errno that Linux has for that, to go on once it has let go, to get every
+size of files (RLIMIT_FSIZE) and the number of descriptors, with a directory that may not be written to, one that is
+removed meanwhile, and one that a killed process has left. It has to be refused with an errno that Linux has for that, to go on once it has let go, to get every
 byte right, and never to die of a signal. What needs a mount is left out where that is not allowed.
 
 The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N passed, N failed".
@@ -77,6 +77,9 @@ expect "a limit on files that cannot" "*pairs 0 ENOBUFS,datagrams 0 ENOBUFS,pair
 expect "a limit on descriptors" 'pairs [1-9]* EMFILE,datagrams [1-9]* EMFILE,pairs [1-9]* EMFILE,datagrams [1-9]* EMFILE' \
     under SOCKHOP_DIR="$work/e" bash -c "ulimit -n 40; exec '$talk' 40"
 expect "a directory that is removed" "$all" under SOCKHOP_DIR="$work/f" "$talk" 40 "$work/f"
+under SOCKHOP_DIR="$work/g" SOCKHOP__STOP=network-dead:1 "$talk" 40 > /dev/null 2>&1 || true
+expect "a last process that is killed while it removes the network" "$all" \
+    under SOCKHOP_DIR="$work/g" bash -c "ls '$work'/g/*/arena-* > '$work/left' && exec '$talk' 40"
 expect "a directory that cannot be" "*pairs 0 E*,datagrams 0 E*,pairs 0 E*,datagrams 0 E*" \
     under SOCKHOP_DIR=/proc/sockhop "$talk" 40
 if [ $mounts = yes ]; then

@@ -71,6 +71,8 @@ points! {
     Closed = "closed",
     /// A datagram is in the queue, nobody sees it yet.
     Queued = "queued",
+    /// The network is marked as gone, its file is still there.
+    NetworkDead = "network-dead",
 }
 
 /// The point that a test asked for.

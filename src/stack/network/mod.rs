@@ -13,6 +13,7 @@ use crate::kernel;
 use crate::names::Names;
 use crate::shm::{layout_id, Arena, Slot};
 use crate::signal;
+use crate::stop::{self, Point};
 
 pub mod called;
 pub mod rights;
@@ -54,13 +55,18 @@ pub fn arena() -> Result<&'static Arena> {
         return Ok(arena);
     }
     let _one = signal::Held::new(|| OPENING.lock());
-    for _ in 0..8 {
+    // Each turn but the first follows on a network that went while it was being opened.
+    for _ in 0..100 {
         if let Some(arena) = opened().filter(|a| a.header().dead.load(Acquire) == 0) {
             return Ok(arena);
         }
         let arena = open().or_else(|e| rights::inherited().ok_or(e)).inspect_err(complain).map_err(as_of_a_socket)?;
         kernel::watch_ticks();
         signal::arm_faults();
+        if arena.header().dead.load(Acquire) != 0 {
+            finish_removal(arena);
+            continue;
+        }
         if arena.header().live.load(Acquire) != 0 && looks_abandoned(arena, 0) {
             // Whoever was here was killed: their names and memory are taken over.
             sweep(&Names::lock(arena));
@@ -110,17 +116,16 @@ pub fn arena_path(directory: &CStr) -> Result<CString> {
     CString::new(path).map_err(|_| Errno::EINVAL)
 }
 
-/// Opens this process' network, making it when there is none.
+/// Opens this process' network, making it when there is none. The last one of the network before may remove the directory
+/// between two steps of that, so it is tried again.
 fn open() -> Result<&'static Arena> {
-    let mut outcome = open_once();
-    // The last one of the network before may have removed the directory between two steps.
-    for _ in 0..100 {
-        match outcome {
-            Err(Errno::ENOENT) => outcome = open_once(),
-            _ => break,
+    let mut again = 0..100;
+    loop {
+        match open_once() {
+            Err(Errno::ENOENT) if again.next().is_some() => {}
+            outcome => return outcome,
         }
     }
-    outcome
 }
 
 fn open_once() -> Result<&'static Arena> {
@@ -224,10 +229,20 @@ fn remove_if_empty(arena: &'static Arena) {
         header.dead.store(0, SeqCst);
         return;
     }
+    stop::here(Point::NetworkDead);
     arena.remove();
     if let Ok(directory) = directory() {
         // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
         let _ = kernel::rmdir(directory);
+    }
+}
+
+/// An arena that was found in its place and is dead: whoever removes it ([`remove_if_empty`]) has the lock, or was killed
+/// before it came to that.
+fn finish_removal(arena: &'static Arena) {
+    let _names = Names::lock(arena);
+    if arena.header().dead.load(SeqCst) != 0 {
+        arena.remove();
     }
 }
 
