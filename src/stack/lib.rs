@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod family;
 pub mod fdtable;
 pub mod kernel;
+pub mod messages;
 pub mod names;
 pub mod network;
 pub mod offspring;

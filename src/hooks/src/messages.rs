@@ -1,7 +1,7 @@
 //! Messages: sendmsg, recvmsg, sendmmsg, recvmmsg.
 
 use libc::{c_int, c_uint, mmsghdr, msghdr, ssize_t, timespec};
-use stack::calls;
+use stack::messages;
 use stack::shm::views::UserPtr;
 
 fn at<T>(p: *const T) -> UserPtr {
@@ -10,7 +10,7 @@ fn at<T>(p: *const T) -> UserPtr {
 
 hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t => our_sendmsg {
-        point!(fd, s => calls::sendmsg(&s, at(message), flags),
+        point!(fd, s => messages::sendmsg(&s, at(message), flags),
             else match crate::descriptors::passing_to_foreigner(fd, message, |message| real!(sendmsg)(fd, message, flags)) {
                 Some(sent) => sent,
                 None => crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)),
@@ -22,7 +22,7 @@ alias!(__sendmsg => our_uu_sendmsg is our_sendmsg(fd: c_int, message: *const msg
 
 hook! {
     unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t => our_recvmsg {
-        point!(fd, s => calls::recvmsg(&s, at(message), flags), else {
+        point!(fd, s => messages::recvmsg(&s, at(message), flags), else {
                 let got = real!(recvmsg)(fd, message, flags);
                 if got >= 0 { crate::descriptors::received(message); }
                 got
@@ -59,7 +59,7 @@ unsafe fn passing_many(
 
 hook! {
     unsafe fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int => our_sendmmsg {
-        point!(fd, s => calls::sendmmsg(&s, at(messages), count, flags).map(|n| n as i32),
+        point!(fd, s => messages::sendmmsg(&s, at(messages), count, flags).map(|n| n as i32),
             else {
                 let mut sent = -1;
                 let mut send = || real!(sendmmsg)(fd, messages, count, flags);
@@ -77,7 +77,7 @@ hook! {
     unsafe fn recvmmsg(
         fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut timespec
     ) -> c_int => our_recvmmsg {
-        point!(fd, s => calls::recvmmsg(&s, at(messages), count, flags, at(timeout)).map(|n| n as i32), else {
+        point!(fd, s => messages::recvmmsg(&s, at(messages), count, flags, at(timeout)).map(|n| n as i32), else {
                 let got = real!(recvmmsg)(fd, messages, count, flags, timeout);
                 for i in 0..got.max(0) {
                     crate::descriptors::received(&raw mut (*messages.add(i as usize)).msg_hdr);
