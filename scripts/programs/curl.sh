@@ -8,21 +8,9 @@ packages="curl nginx-light openssl"
 version() { curl --version | sed -n '1s/^curl \([0-9.]*\).*/\1/p'; }
 
 server_config() {
-    local name
-    if [ "$(id -u)" -eq 0 ]; then echo "user nobody $(id -gn nobody);"; fi
+    nginx_head 2
     cat <<TEXT
-worker_processes 2;
-daemon off;
-pid $PWD/nginx.pid;
-error_log $PWD/nginx.log;
-events { worker_connections 512; }
-http {
-    access_log off;
     client_max_body_size 50m;
-TEXT
-    for name in proxy fastcgi uwsgi scgi; do echo "    ${name}_temp_path $PWD/t/$name;"; done
-    cat <<TEXT
-    client_body_temp_path $PWD/t/body;
     server {
         listen 127.0.0.1:$port;
         listen [::1]:$port;

@@ -14,20 +14,8 @@ rate() { sed -n 's,^Requests/sec: *,,p' "$1"; }
 
 backends() {
     local name
-    if [ "$(id -u)" -eq 0 ]; then echo "user nobody $(id -gn nobody);"; fi
-    cat <<TEXT
-worker_processes 1;
-daemon off;
-pid $PWD/nginx.pid;
-error_log $PWD/nginx.log;
-events { worker_connections 512; }
-http {
-    access_log off;
-    keepalive_requests 100000000;
-TEXT
-    for name in body proxy fastcgi uwsgi scgi; do
-        case $name in body) echo "client_body_temp_path $PWD/t/body;" ;; *) echo "${name}_temp_path $PWD/t/$name;" ;; esac
-    done
+    nginx_head 1
+    echo "keepalive_requests 100000000;"
     for name in one two; do
         echo "server { listen 127.0.0.1:${!name}; root $PWD/html; location = /who { return 200 $name; } }"
     done

@@ -163,6 +163,23 @@ WRAP is put in front of every program that has sockets, such as WRAP="sockhop ru
 TEXT
 }
 
+# nginx_head WORKERS: how the configuration of an nginx in the foreground begins, up to what its http part holds.
+nginx_head() {
+    local name
+    # As root, the workers become this user.
+    if [ "$(id -u)" -eq 0 ]; then echo "user nobody $(id -gn nobody);"; fi
+    cat <<TEXT
+worker_processes $1;
+daemon off;
+pid $PWD/nginx.pid;
+error_log $PWD/nginx.log;
+events { worker_connections 512; }
+http {
+    access_log off;
+TEXT
+    for name in client_body proxy fastcgi uwsgi scgi; do echo "    ${name}_temp_path $PWD/t/$name;"; done
+}
+
 main() {
     case "${1-}" in
         packages) echo "$packages" ;;
