@@ -7,7 +7,7 @@ use libc::SIG_SETMASK;
 
 use super::entry::requeue;
 use super::table::{bit, kernel_mask, FAULTS};
-use super::thread::{thread, Thread};
+use super::thread::{thread, Thread, KEPT};
 
 /// Begins a section that no handler of the program may interrupt. Sections nest.
 #[inline(always)]
@@ -107,6 +107,11 @@ fn release(thread: *mut Thread) {
     let mask = kernel_mask(SIG_SETMASK, Some(!0)).unwrap_or(0);
     let pending = get!(thread.pending);
     raise_held(thread);
+    for i in 0..get!(thread.kept_count).min(KEPT as u32) as usize {
+        let info = get!(thread.kept[i]);
+        requeue(info[0] as i32, &info);
+    }
+    set!(thread.kept_count = 0);
     set!(thread.pending = 0);
     let _ = kernel_mask(SIG_SETMASK, Some(mask & !(pending & !FAULTS)));
 }

@@ -8,7 +8,7 @@ use libc::{SIG_BLOCK, SIG_UNBLOCK};
 use syscalls::{raw_syscall, Sysno};
 
 use super::table::{self, bit, kernel_mask, Action, FAULTS, SIG_IGN};
-use super::thread::{thread, Info, Thread};
+use super::thread::{thread, Info, Thread, KEPT};
 use super::{cancel, sleep};
 use crate::shm::{self, usercopy};
 
@@ -140,6 +140,24 @@ fn hold(thread: *mut Thread, sig: i32, info: *const Info) {
     }
 }
 
+/// Keeps a signal that was put off and is back although its frame had it blocked: valgrind, for one, goes on with the mask from
+/// before the handler, whatever the frame says. False: there is no room.
+#[cold]
+fn keep(thread: *mut Thread, sig: i32, info: *const Info) -> bool {
+    let count = get!(thread.kept_count) as usize;
+    let standard = sig < libc::SIGRTMIN();
+    if standard && (0..count.min(KEPT)).any(|i| get!(thread.kept[i])[0] as i32 == sig) {
+        return true;
+    }
+    if count >= KEPT {
+        return false;
+    }
+    // SAFETY: the kernel's siginfo_t is 128 bytes, as Info.
+    set!(thread.kept[count] = unsafe { *info });
+    set!(thread.kept_count = count as u32 + 1);
+    true
+}
+
 /// Decides about one delivered signal: the address of the handler to jump to, or 0 to return to what was interrupted.
 unsafe extern "C-unwind" fn prepare(
     sig: i32,
@@ -183,7 +201,7 @@ unsafe extern "C-unwind" fn prepare(
             if fault {
                 hold(thread, sig, info);
                 set!(thread.pending = get!(thread.pending) | bit(sig));
-            } else {
+            } else if get!(thread.pending) & bit(sig) == 0 || !keep(thread, sig, info) {
                 // The entry runs with the signal blocked (never SA_NODEFER), so it waits in the kernel from here on.
                 requeue(sig, info);
                 // SAFETY: see `mask`.

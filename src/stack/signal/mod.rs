@@ -74,6 +74,7 @@ pub fn after_fork_child() {
     let thread = thread();
     // Pending signals are not inherited.
     set!(thread.held_state = [0; 2]);
+    set!(thread.kept_count = 0);
 }
 
 /// Puts our handler beneath SIGSEGV and SIGBUS; cheap when it is there already. Before the first usercopy. False if it cannot

@@ -45,7 +45,14 @@ pub(super) struct Thread {
     /// For SIGSEGV and SIGBUS: 0 empty, 1 `held` is full, 2 it is just being raised again.
     pub(super) held_state: [u32; 2],
     pub(super) held: [Info; 2],
+    /// How many signals are in `kept`.
+    pub(super) kept_count: u32,
+    /// Signals put off that did not stay blocked (see `entry::keep`).
+    pub(super) kept: [Info; KEPT],
 }
+
+/// More put-off signals than these at a time are not kept.
+pub(super) const KEPT: usize = 4;
 
 /// Initial-exec access: no call into the dynamic linker, which may allocate and must not run in a handler.
 #[cfg(target_arch = "x86_64")]
@@ -69,7 +76,7 @@ pub(super) fn thread() -> *mut Thread {
 pub(super) fn thread() -> *mut Thread {
     use core::cell::UnsafeCell;
     thread_local!(static PLACE: UnsafeCell<Thread> = const { UnsafeCell::new(Thread { depth: 0, ready: 0, pending: 0,
-        veiled: 0, interrupt: 0, ending: 0, id: 0, yields: 0, held_state: [0; 2], held: [[0; 16]; 2] }) });
+        veiled: 0, interrupt: 0, ending: 0, id: 0, yields: 0, held_state: [0; 2], held: [[0; 16]; 2], kept_count: 0, kept: [[0; 16]; KEPT] }) });
     PLACE.with(UnsafeCell::get)
 }
 
