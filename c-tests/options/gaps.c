@@ -51,7 +51,9 @@ int main(void) {
         /* A packet that comes to a connection sets it again. */
         int other = i != 3 && i != 4;
         fact("set to 1: %s%s%s", set ? ename(errno) : "0", other ? ", reads " : "", other ? opt_get(fd, SOL_SOCKET, SO_INCOMING_CPU) : "");
-        fact("SO_BUSY_POLL 50: %s, reads %s", opt_set(fd, SOL_SOCKET, SO_BUSY_POLL, 50) ? ename(errno) : "0", opt_get(fd, SOL_SOCKET, SO_BUSY_POLL));
+        /* Set first: arguments have no order. */
+        const char *so_busy_poll = opt_set(fd, SOL_SOCKET, SO_BUSY_POLL, 50) ? ename(errno) : "0";
+        fact("SO_BUSY_POLL 50: %s, reads %s", so_busy_poll, opt_get(fd, SOL_SOCKET, SO_BUSY_POLL));
         struct { unsigned clock, flags; } tx = {1, 0};
         res("SO_TXTIME monotonic", setsockopt(fd, SOL_SOCKET, SO_TXTIME, &tx, sizeof tx));
         tx.flags = 8;
@@ -99,7 +101,8 @@ int main(void) {
         res("SO_ATTACH_REUSEPORT_CBPF, short", setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, 8));
         res("SO_DETACH_REUSEPORT_BPF", opt_set(fd, SOL_SOCKET, 68, 1));
         fact("SO_DETACH_FILTER %s", opt_set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0) ? ename(errno) : "0");
-        fact("TCP_NOTSENT_LOWAT -1: %s reads %s", opt_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1) ? ename(errno) : "0", opt_get(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT));
+        const char *tcp_notsent_lowat = opt_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1) ? ename(errno) : "0";
+        fact("TCP_NOTSENT_LOWAT -1: %s reads %s", tcp_notsent_lowat, opt_get(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT));
         uint64_t rate = 1u << 20;
         n = sizeof rate;
         res("SO_MAX_PACING_RATE", setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate));
@@ -110,7 +113,8 @@ int main(void) {
         fact("IP_LOCAL_PORT_RANGE %s", opt_get(fd, IPPROTO_IP, 51));
         fact("TCP_SAVED_SYN %s", opt_get(fd, IPPROTO_TCP, TCP_SAVED_SYN));
         fact("SO_PEERPIDFD %s", opt_get(fd, SOL_SOCKET, 77));
-        fact("SO_PEEK_OFF 3: %s, reads %s", opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 3) ? ename(errno) : "0", opt_get(fd, SOL_SOCKET, SO_PEEK_OFF));
+        const char *so_peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 3) ? ename(errno) : "0";
+        fact("SO_PEEK_OFF 3: %s, reads %s", so_peek_off, opt_get(fd, SOL_SOCKET, SO_PEEK_OFF));
         opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
     }
     return 0;
