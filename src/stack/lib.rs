@@ -10,6 +10,7 @@ pub mod calls;
 pub mod config;
 pub mod confine;
 pub mod descriptors;
+pub mod ears;
 pub mod family;
 pub mod fdtable;
 pub mod kernel;

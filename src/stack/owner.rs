@@ -50,10 +50,10 @@ pub fn connected(s: &Sock) {
 
 /// Rings at our end of the anchors for a reader that wants a signal; a sleeping one wakes by the same byte.
 #[cold]
-pub fn ring(fd: i32, armed: &AtomicU32) {
+pub fn ring(s: &Sock, armed: &AtomicU32) {
     fence(SeqCst);
     armed.store(0, Release);
-    let _ = kernel::sendto(fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
+    crate::wait::send_bell(s);
 }
 
 /// Takes bells that rang for nobody, so that there is always room for the next one. Those of sleepers and of epoll are left

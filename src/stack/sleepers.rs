@@ -203,6 +203,15 @@ pub fn wake(s: &Sock) {
     });
 }
 
+/// Has all threads of this process that sleep look again: another process may soon hold what they sleep on.
+pub fn wake_all() {
+    each(|e| {
+        if e.tid.load(Relaxed) != tid() {
+            call_entry(e);
+        }
+    });
+}
+
 /// Calls one thread out of its sleep, if it is in one.
 pub fn call_out(thread: u32) {
     each(|e| {

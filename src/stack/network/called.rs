@@ -26,9 +26,10 @@ const NUMBER_AT: usize = 19;
 /// first line).
 const CALLS: usize = 2;
 
-/// Connections and slots are called differently.
+/// Connections, slots and ears are called differently.
 const CONN: u32 = 1;
 const SLOT: u32 = 2;
+const EAR: u32 = 3;
 
 fn address(arena: &'static Arena, number: u32, words: [u32; 3]) -> Address {
     let header = arena.header();
@@ -59,6 +60,11 @@ pub fn conn_of(arena: &'static Arena, name: &[u8]) -> Option<(u32, &'static Conn
 /// Where others reach the anchor of a listener, or ring that of a datagram socket.
 pub fn of_slot(arena: &'static Arena, number: u32, slot: &Slot) -> Address {
     address(arena, number, [SLOT, slot.generation.load(Relaxed), slot.extra[CALLS].load(Relaxed) as u32])
+}
+
+/// What an ear is called; see `stack::ears`.
+pub fn of_ear(arena: &'static Arena, number: u32) -> Address {
+    address(arena, number, [EAR, 0, 0])
 }
 
 /// Gives an anchor the name that others reach it by. A socket's earlier anchor may live on under the earlier name in

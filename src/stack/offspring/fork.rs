@@ -17,6 +17,8 @@ pub fn before_fork() {
             add(s.slot);
         }
     }
+    // Who sleeps alone does not hear what others take.
+    crate::sleepers::wake_all();
 }
 
 /// After it, in the parent or in the child.
@@ -27,6 +29,7 @@ pub fn after_fork(child: bool) {
         process::own();
         crate::shm::set_forked();
         crate::sleepers::after_fork();
+        crate::ears::after_fork_child();
         crate::signal::after_fork_child();
     }
 }

@@ -10,6 +10,7 @@ pub fn sent(fd: i32, going: bool) {
     if let Some(s) = fdtable::get(fd) {
         if going {
             add(s.slot);
+            crate::sleepers::wake_all();
         } else {
             lessen(s.slot);
         }

@@ -17,6 +17,7 @@ pub use poll::{concerns_fd, poll};
 use core::sync::atomic::Ordering::Acquire;
 
 use crate::abi::Result;
+use crate::ears;
 use crate::kernel;
 use crate::shm::SlotFlags;
 use crate::socket::Sock;
@@ -50,14 +51,18 @@ pub fn share_bell(s: &Sock) {
     epoll::share_bell(s);
 }
 
-/// A sleeper on a socket that other processes hold too looks again so soon: one of them may take the bell, and cannot tell.
+/// A sleeper on a socket whose bell others may take, and which it has no ear for, looks again so soon.
 const SHARED_LOOK_NS: u64 = 20_000_000;
 
-/// When a sleeper has to look at a socket again, whether its bell rings or not.
-fn next_look(s: &Sock) -> Option<u64> {
+/// May another process take the bell of the socket, or change it without ringing? Of a listener the kernel tells all.
+fn is_shared(s: &Sock) -> bool {
+    s.slot.has(SlotFlags::SHARED) && s.slot.refs.load(Acquire) > 1 && !s.ops().asks_kernel(s)
+}
+
+/// When a sleeper has to look at a socket again, whether its bell rings or not. `heard`: an ear of its own is told.
+fn next_look(s: &Sock, heard: bool) -> Option<u64> {
     let own = s.ops().next_look(s);
-    let shared = s.slot.has(SlotFlags::SHARED) && s.slot.refs.load(Acquire) > 1 && s.ops().bell_is_taken(s);
-    let soon = shared.then(|| kernel::now_ns() + SHARED_LOOK_NS);
+    let soon = (!heard && is_shared(s) && s.ops().bell_is_taken(s)).then(|| kernel::now_ns() + SHARED_LOOK_NS);
     [own, soon].into_iter().flatten().min()
 }
 
@@ -88,6 +93,7 @@ pub fn copied(old: i32, new: i32) {
 /// Moves a descriptor of the library's own to another number.
 pub fn make_way(fd: i32) -> Result<()> {
     epoll::make_way(fd)?;
+    ears::make_way(fd)?;
     poke::make_way(fd)
 }
 

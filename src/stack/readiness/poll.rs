@@ -4,6 +4,7 @@ use core::sync::atomic::{fence, AtomicU32, Ordering::*};
 
 use super::{epoll, Poke};
 use crate::abi::{Errno, Result};
+use crate::ears::Listening;
 use crate::fdtable;
 use crate::kernel;
 use crate::signal;
@@ -11,7 +12,7 @@ use crate::socket::Sock;
 use crate::wait::{self, Deadline};
 
 const ALWAYS: u32 = (libc::POLLERR | libc::POLLHUP) as u32;
-/// A bell that may have been taken by another sleeper of the same socket: look again after this long.
+/// A bell that may be taken by another sleeper of the same socket, with no ear to hear of it: look again after this long.
 const SHARED_LOOK_NS: u64 = 10_000_000;
 
 /// What stands behind one entry.
@@ -146,17 +147,21 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
     let mut native: Vec<libc::pollfd> = Vec::with_capacity(fds.len() + 1);
     let mut owned: Vec<(usize, Sock)> = Vec::new();
     let mut look_by: Deadline = deadline;
+    let mut ear = Listening::idle();
     let sooner = |by: &mut Deadline, at: u64| *by = Some(by.map_or(at, |b| b.min(at)));
     for p in fds.iter() {
         let entry = match kind(p.fd) {
             Kind::Ours(s) => {
                 let ops = s.ops();
                 let events = p.events as u16 as u32 | ALWAYS;
-                if s.slot.sleepers.fetch_add(1, AcqRel) > 0 || s.slot.first_sleeper.load(Acquire) != 0 {
+                let crowded = s.slot.sleepers.fetch_add(1, AcqRel) > 0 || s.slot.first_sleeper.load(Acquire) != 0;
+                let taken = ops.bell_is_taken(&s);
+                let contended = crowded && taken || super::is_shared(&s);
+                if contended && !ear.to(&s) && taken {
                     sooner(&mut look_by, kernel::now_ns() + SHARED_LOOK_NS);
                 }
                 ops.arm(&s, events);
-                if let Some(at) = super::next_look(&s) {
+                if let Some(at) = ops.next_look(&s) {
                     sooner(&mut look_by, at);
                 }
                 owned.push((native.len(), s));
@@ -181,6 +186,7 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
         }
     }
     native.push(libc::pollfd { fd: poke.fd(), events: libc::POLLIN, revents: 0 });
+    native.push(libc::pollfd { fd: ear.fd(), events: libc::POLLIN, revents: 0 });
     fence(SeqCst);
     let outcome = if look(fds) > 0 {
         Ok(0)
@@ -188,6 +194,10 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
         let left = if at_once { Some(0) } else { look_by.map(|d| d.saturating_sub(kernel::now_ns())) };
         signal::sleep::ppoll(&mut native, left, mask)
     };
+    if native.last().is_some_and(|heard| heard.revents != 0) {
+        ear.take();
+    }
+    drop(ear);
     for (i, s) in &owned {
         let told = native[*i].revents;
         if s.slot.sleepers.fetch_sub(1, AcqRel) == 1 {

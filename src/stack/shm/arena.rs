@@ -19,7 +19,7 @@ use crate::kernel;
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"sockhop\0");
 /// Raised with every change of meaning that the sizes below do not show.
-const LAYOUT: u64 = 4;
+const LAYOUT: u64 = 5;
 
 /// Sockets that a network can have at a time.
 pub const SLOTS: u32 = 64 << 10;
@@ -30,7 +30,8 @@ pub const BUCKETS: usize = 4096;
 
 const SLOTS_AT: usize = 1 << 20;
 const CONNS_AT: usize = SLOTS_AT + SLOTS as usize * size_of::<Slot>();
-const METAS_AT: usize = CONNS_AT + CONNS as usize * size_of::<Conn>();
+const EARS_AT: usize = CONNS_AT + CONNS as usize * size_of::<Conn>();
+const METAS_AT: usize = EARS_AT + SLOTS as usize * size_of::<Ears>();
 /// Where the chunks start: after everything else, on a boundary of the largest chunk.
 pub(super) const CHUNKS_AT: usize =
     (METAS_AT + CHUNKS * size_of::<ChunkMeta>() + CLASS_SIZES[4] - 1) & !(CLASS_SIZES[4] - 1);
@@ -46,6 +47,9 @@ pub const fn layout_id() -> u64 {
     }
     hash
 }
+
+/// Who hears of one slot: numbers of ears, 0 in a free place. See `stack::ears`.
+pub type Ears = [AtomicU32; 16];
 
 /// The first page, and the tables of names.
 #[repr(C)]
@@ -78,6 +82,8 @@ pub struct Header {
     backed: AtomicU64,
     /// What TCP ports remember, by bucket; see `names::memory`.
     pub port_memory: [[AtomicU64; 3]; BUCKETS],
+    /// Which pages of ears have memory.
+    ears_backed: [AtomicU64; SLOTS as usize * size_of::<Ears>() / 4096 / 64],
     /// Names in TIME_WAIT; see `names::timewait`.
     pub time_wait: [[AtomicU64; 4]; 1024],
     /// For each bucket of ports, which entry of `time_wait` was the last one made for it, counted from 1; 0 for none.
@@ -257,6 +263,26 @@ impl Arena {
     pub fn conn(&'static self, number: u32) -> Option<&'static Conn> {
         // SAFETY: as for slots.
         (number < CONNS).then(|| unsafe { &*self.base.add(CONNS_AT).cast::<Conn>().add(number as usize) })
+    }
+
+    /// The ears beside a slot. They have pages once [`Arena::back_ears`] has said so.
+    pub fn ears(&'static self, number: u32) -> Option<&'static Ears> {
+        // SAFETY: as for slots.
+        (number < SLOTS).then(|| unsafe { &*self.base.add(EARS_AT).cast::<Ears>().add(number as usize) })
+    }
+
+    /// Puts a page behind the ears of a slot. False when there is none to be had.
+    pub fn back_ears(&'static self, number: u32) -> bool {
+        const PAGE: usize = 4096 / size_of::<Ears>();
+        let page = number as usize / PAGE;
+        let Some(word) = self.header().ears_backed.get(page / 64) else { return false };
+        if word.load(Acquire) >> (page % 64) & 1 == 0 {
+            if !self.back(EARS_AT + page * 4096, 4096) {
+                return false;
+            }
+            word.fetch_or(1 << (page % 64), AcqRel);
+        }
+        true
     }
 
     #[inline]

@@ -42,6 +42,8 @@ pub mod SlotFlags {
     pub const WATCHED: u32 = 8192;
     /// A peer was named by connect(2).
     pub const PEER: u32 = 4096;
+    /// Ears were entered beside the slot; see `stack::ears`.
+    pub const HEARD: u32 = 16384;
 }
 
 /// One socket. All fields are atomics; multi-word ones are read and written under `lock`.

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
 use crate::bell::{self, Seats, Word};
+use crate::ears;
 use crate::kernel;
 use crate::shm::{tid, Slot, SlotFlags};
 use crate::sleepers;
@@ -45,11 +46,12 @@ fn tell(s: &Sock, watched: bool) {
     }
 }
 
-/// Has everybody who sleeps on the socket look again, in this process at once, in others through the word that they share
-/// or when their sleep is over.
+/// Has everybody who sleeps on the socket look again: in this process, in others through the word that they share or
+/// through their ears.
 pub fn wake_all(s: &Sock) {
     Word::bump(&s.slot.wake);
     wake_others(s.slot);
+    ears::tell(s.arena, s.number);
     sleepers::wake(s);
 }
 
@@ -59,7 +61,7 @@ pub fn disarm(s: &Sock, armed: &AtomicU32) {
     let needed = || {
         let slot = s.slot;
         let alone = slot.first_sleeper.load(Acquire) == 0 && slot.other_sleepers.load(Acquire) == 0;
-        !alone || slot.sleepers.load(Acquire) != 0 || slot.has(SlotFlags::WATCHED)
+        !alone || slot.sleepers.load(Acquire) != 0 || slot.has(SlotFlags::WATCHED) || ears::any(s)
     };
     if armed.load(Relaxed) == 0 || needed() {
         return;
@@ -118,17 +120,25 @@ pub fn drain(fd: i32) {
     let _ = kernel::recv(fd, &mut bytes, libc::MSG_DONTWAIT);
 }
 
-/// Rings the far side if it asked for it. `fd` is our end of the anchor pair. Called after what it is rung for was stored.
+/// Rings the far side of a socket if it asked for it. Called after what it is rung for was stored.
 #[inline]
-pub fn ring(fd: i32, armed: &AtomicU32) {
+pub fn ring(s: &Sock, armed: &AtomicU32) {
     if bell::asked(armed) {
-        ring_now(fd, armed);
+        ring_now(s, armed);
     }
 }
 
 #[cold]
-fn ring_now(fd: i32, armed: &AtomicU32) {
+fn ring_now(s: &Sock, armed: &AtomicU32) {
     if bell::take(armed) {
-        let _ = kernel::sendto(fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
+        send_bell(s);
+    }
+}
+
+/// Puts the bell's byte on the far anchor, and tells the ears of the far socket, which the byte may not reach.
+pub fn send_bell(s: &Sock) {
+    let _ = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
+    if let Some(end) = s.end() {
+        ears::tell(s.arena, end.far().slot.load(Acquire).wrapping_sub(1));
     }
 }

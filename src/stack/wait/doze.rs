@@ -6,17 +6,18 @@ use super::bells::{rung, seats, wake_others};
 use super::{Interest, Limits};
 use crate::abi::{Errno, Result};
 use crate::bell::{self, Seat};
+use crate::ears::Listening;
 use crate::kernel;
 use crate::shm::{tid, SlotFlags, PLAIN, SELF};
 use crate::signal::sleep;
 use crate::sleepers;
 use crate::socket::Sock;
 
-/// How long one sleep lasts at most where a bell may be taken by somebody who cannot tell (poll in another process), or
-/// the one who would tell may be killed.
+/// How long one sleep lasts at most where a bell may be taken by another one, and there is no ear to hear it with.
 const SHARED_SLEEP_NS: u64 = 20_000_000;
 /// A socket that is connected to itself has no bell.
 const LONELY_SLEEP_NS: u64 = 5_000_000;
+
 /// One wait: who, for what, until when.
 pub(super) struct Wait<'a> {
     pub s: &'a Sock,
@@ -24,6 +25,16 @@ pub(super) struct Wait<'a> {
     pub limits: Limits,
     pub mode: u32,
     pub interest: Interest,
+}
+
+/// Where one sleep takes place.
+struct Place<'a> {
+    seat: Seat,
+    /// Others of this process can call the thread out.
+    known: bool,
+    /// Nobody takes the bell, or the ear hears of it.
+    heard: bool,
+    ear: &'a Listening,
 }
 
 impl Wait<'_> {
@@ -42,15 +53,23 @@ impl Wait<'_> {
         // Bytes on a plain anchor are data, which wakes everybody and stays until it is read.
         let alone = |holder| !kernel::thread_exists(holder);
         let seat = if self.plain() { Seat::First } else { seats(slot).sit(tid(), alone) };
+        // The bell's byte may be taken by somebody else: another process, whose death nobody would tell, poll or epoll. And
+        // what another process does to the socket itself rings no bell. Shared once, but whoever it was shared with has
+        // let go: then it is as if it never had been.
+        let shared = slot.has(SlotFlags::SHARED) && slot.refs.load(Acquire) > 1;
+        let contended = shared || !self.plain() && (seat != Seat::First || slot.sleepers.load(Acquire) > 0);
+        let mut ear = Listening::idle();
+        let heard = !contended || ear.to(self.s);
         bell::ask(self.armed);
-        let outcome = self.sleep_in(seat, known, first, ready);
+        let place = Place { seat, known, heard, ear: &ear };
+        let outcome = self.sleep_in(place, first, ready);
         if !self.plain() && seats(slot).rise(seat) {
             wake_others(slot);
         }
         outcome
     }
 
-    fn sleep_in(&self, seat: Seat, known: bool, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
+    fn sleep_in(&self, place: Place<'_>, first: bool, ready: &mut impl FnMut() -> bool) -> Result<bool> {
         if ready() {
             return Ok(true);
         }
@@ -60,23 +79,19 @@ impl Wait<'_> {
         }
         let mut look_by = limits.look_by.map(|d| d.saturating_sub(now));
         let mut at_most = |ns: u64| look_by = Some(look_by.map_or(ns, |l| l.min(ns)));
-        // Shared once, but whoever it was shared with has let go: nobody else takes the bell.
-        let shared = slot.has(SlotFlags::SHARED) && slot.refs.load(Acquire) > 1;
-        if seat != Seat::First || slot.sleepers.load(Acquire) > 0 || shared || !known {
+        if !place.heard || !place.known {
             at_most(SHARED_SLEEP_NS);
         }
         if self.mode & SELF != 0 {
             at_most(LONELY_SLEEP_NS);
         }
         let left = [limits.deadline.map(|d| d - now), look_by].into_iter().flatten().min();
-        let slept = match seat {
-            Seat::First
-                if first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read =>
-            {
-                self.on_anchor_timed()
-            }
-            Seat::First => self.on_anchor(left),
-            Seat::Other(_) if !seats(slot).may_sleep(seat) => return Ok(false),
+        let timed = first && look_by.is_none() && limits.deadline.is_some() && self.interest == Interest::Read;
+        let slept = match place.seat {
+            seat if place.ear.fd() >= 0 && seats(slot).may_sleep(seat) => self.on_anchor(left, place.ear),
+            Seat::First if timed => self.on_anchor_timed(),
+            Seat::First => self.on_anchor(left, place.ear),
+            seat @ Seat::Other(_) if !seats(slot).may_sleep(seat) => return Ok(false),
             Seat::Other(seen) => match sleep::futex(&slot.wake, seen, left) {
                 Ok(()) | Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(false),
                 Err(e) => Err(e),
@@ -91,12 +106,16 @@ impl Wait<'_> {
     }
 
     /// Sleeps in the first seat. True: bytes arrived that nobody counted (plain, from a program without the library).
-    fn on_anchor(&self, left: Option<u64>) -> Result<bool> {
+    fn on_anchor(&self, left: Option<u64>, ear: &Listening) -> Result<bool> {
         // An anchor that is connected to nobody would be a hang-up at once.
         let fd = if self.mode & SELF != 0 { -1 } else { self.s.fd };
         let events = if self.plain() && self.interest == Interest::Write { libc::POLLOUT } else { libc::POLLIN };
-        let mut fds = [libc::pollfd { fd, events, revents: 0 }];
+        let heard = libc::pollfd { fd: ear.fd(), events: libc::POLLIN, revents: 0 };
+        let mut fds = [libc::pollfd { fd, events, revents: 0 }, heard];
         sleep::ppoll(&mut fds, left, None)?;
+        if fds[1].revents != 0 {
+            ear.take();
+        }
         Ok(self.told(fds[0].revents))
     }
 
@@ -105,10 +124,10 @@ impl Wait<'_> {
     fn on_anchor_timed(&self) -> Result<bool> {
         match sleep::peek(self.s.fd) {
             // Bytes, or an end: poll tells which.
-            Ok(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+            Ok(_) => self.on_anchor(Some(LONELY_SLEEP_NS), &Listening::idle()),
             Err(Errno::EINTR) => Err(Errno::EINTR),
             Err(Errno::EAGAIN) => Ok(false),
-            Err(_) => self.on_anchor(Some(LONELY_SLEEP_NS)),
+            Err(_) => self.on_anchor(Some(LONELY_SLEEP_NS), &Listening::idle()),
         }
     }
 

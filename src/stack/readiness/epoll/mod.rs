@@ -28,6 +28,7 @@ use super::internal;
 use crate::abi::Result;
 use crate::fdtable::{self, LIMIT};
 use crate::kernel;
+use crate::network;
 use crate::process;
 use crate::signal::Held;
 use crate::socket::Sock;
@@ -70,6 +71,8 @@ pub struct Set {
 const KICK: u64 = u64::MAX;
 /// The mark of the kernel's part among the bells: the program's own instance.
 const KERNELS: u64 = u64::MAX - 1;
+/// The mark of the set's ear among the bells.
+const EAR: u64 = u64::MAX - 2;
 /// A nested instance's mark: the item's number with this bit.
 const NESTED: u64 = 1 << 63;
 /// With [`NESTED`]: it is the bells of the nested instance that rang, not the kernel's part of it.
@@ -151,6 +154,7 @@ impl Set {
         internal::drop(self.bells.swap(bells, AcqRel));
         internal::drop(self.kick.swap(kick, AcqRel));
         self.sleepers.store(0, Release);
+        items.forget_ear();
         self.join(epoll);
         items.watch_all(bells);
         items.wake_all();
@@ -160,6 +164,26 @@ impl Set {
     /// The items, with the program's handlers kept waiting.
     fn lock(&self) -> Held<MutexGuard<'_, Items>> {
         Held::new(|| self.items.lock())
+    }
+
+    /// Asks every active socket to ring, through the set's ear where others may take the bell. Gives the moment at which
+    /// one of them may change by itself.
+    fn arm(&self, items: &mut Items) -> Option<u64> {
+        let look_by = items.arm_active();
+        if !items.hearing.wanted {
+            return look_by;
+        }
+        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        let made = network::arena().and_then(|arena| items.hearing.open(arena));
+        match made
+            .and_then(|ear| kernel::epoll_control(self.bells.load(Acquire), libc::EPOLL_CTL_ADD, ear, events, EAR))
+        {
+            Ok(()) => items.arm_active(),
+            Err(_) => {
+                items.forget_ear();
+                look_by
+            }
+        }
     }
 
     /// Wakes a sleeping waiter to look again.
@@ -374,7 +398,7 @@ pub fn arm(epoll: i32, look_by: &mut Deadline) {
     let Some(set) = set_of(epoll) else { return };
     wait::take_bells(&set);
     let mut items = set.lock();
-    if let Some(at) = items.arm_active() {
+    if let Some(at) = set.arm(&mut items) {
         *look_by = Some(look_by.map_or(at, |b| b.min(at)));
     }
 }
@@ -382,11 +406,14 @@ pub fn arm(epoll: i32, look_by: &mut Deadline) {
 /// See [`super::make_way`].
 pub fn make_way(fd: i32) -> Result<()> {
     for set in sets().values() {
-        let items = set.lock();
+        let mut items = set.lock();
         for own in [&set.bells, &set.kick] {
             if own.load(Acquire) == fd {
                 own.store(internal::renumber(fd)?, Release);
             }
+        }
+        if items.hearing.fd() == Some(fd) {
+            items.hearing.renumber(internal::renumber(fd)?);
         }
         drop(items);
     }

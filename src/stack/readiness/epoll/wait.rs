@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::*;
 use std::sync::Arc;
 
 use super::instance::kernel_part;
-use super::{set_of, Set, INNER_BELLS, KERNELS, KICK, NESTED};
+use super::{set_of, Set, EAR, INNER_BELLS, KERNELS, KICK, NESTED};
 use crate::abi::{Errno, Result};
 use crate::kernel;
 use crate::shm::views::UserPtr;
@@ -173,7 +173,7 @@ fn sleep(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Op
 fn sleep_armed(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
     let look_by = {
         let mut items = set.lock();
-        let look_by = items.arm_active();
+        let look_by = set.arm(&mut items);
         if items.any_ready() {
             return Ok(false);
         }
@@ -232,6 +232,8 @@ fn answer(set: &Arc<Set>, rung: &[libc::epoll_event]) {
         if data == KICK {
             let mut counter = [0u8; 8];
             let _ = kernel::read(set.kick.load(Acquire), &mut counter);
+        } else if data == EAR {
+            items.hear();
         } else if data == KERNELS {
             // The program's own instance, which is asked by itself.
         } else if data & NESTED != 0 {

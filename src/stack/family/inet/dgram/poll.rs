@@ -226,6 +226,9 @@ fn wake(s: &Sock, number: u32, slot: &Slot, count: u32) -> bool {
         let rung = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &name);
         alive &= rung != Err(Errno::ECONNREFUSED);
     }
+    if armed & POLLS != 0 {
+        crate::ears::tell(s.arena, number);
+    }
     if slot.has(SlotFlags::ASYNC) {
         crate::owner::readable(slot);
     }

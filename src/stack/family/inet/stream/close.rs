@@ -166,7 +166,7 @@ fn leave(s: &Sock, reset: bool) {
     end.own().closed.fetch_or(CLOSED, AcqRel);
     stop::here(Point::Closed);
     if end.mode & PLAIN == 0 {
-        crate::wait::ring(s.fd, &tx.shared.reader_armed);
+        crate::wait::ring(s, &tx.shared.reader_armed);
     }
     carrier.wake_writer(s, &end);
     end.own().slot.store(0, Release);

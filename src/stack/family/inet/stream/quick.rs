@@ -48,7 +48,7 @@ pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize>
         return None;
     }
     end.rx().answered();
-    wait::ring(s.fd, &shared.reader_armed);
+    wait::ring(s, &shared.reader_armed);
     Some(length)
 }
 
@@ -82,7 +82,7 @@ pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usi
         // Most likely it answers, and whoever waits for that looks at many sockets in turn, not at this one all the time.
         end.tx().expect_write();
     }
-    wait::ring(s.fd, &rx.shared.writer_armed);
+    wait::ring(s, &rx.shared.writer_armed);
     Some(got)
 }
 

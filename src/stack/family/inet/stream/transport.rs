@@ -122,14 +122,14 @@ impl Transport for Ring {
     fn wake_reader(&self, s: &Sock, end: &End) {
         let shared = &end.tx().shared;
         if shared.reader_async.load(Relaxed) != 0 {
-            return crate::owner::ring(s.fd, &shared.reader_armed);
+            return crate::owner::ring(s, &shared.reader_armed);
         }
-        wait::ring(s.fd, &shared.reader_armed);
+        wait::ring(s, &shared.reader_armed);
     }
 
     #[inline]
     fn wake_writer(&self, s: &Sock, end: &End) {
-        wait::ring(s.fd, &end.rx().shared.writer_armed);
+        wait::ring(s, &end.rx().shared.writer_armed);
     }
 
     fn end_of_stream(&self, s: &Sock, end: &End) {

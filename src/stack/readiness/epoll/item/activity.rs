@@ -121,7 +121,7 @@ impl Items {
         fence(SeqCst);
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
-            let by_itself = || item.socket().is_some_and(|s| next_look(&s).is_some());
+            let by_itself = || item.socket().is_some_and(|s| next_look(&s, item.heard).is_some());
             let leaves = idle(item) && item.tell().0 == 0 && !by_itself();
             item.active = !leaves;
             !leaves
@@ -133,13 +133,14 @@ impl Items {
     pub fn arm_active(&mut self) -> Option<u64> {
         let mut look_by: Option<u64> = None;
         for id in &self.active {
-            let Some(item) = self.slots[*id as usize].as_ref() else { continue };
+            let Some(item) = self.slots[*id as usize].as_mut() else { continue };
             if item.target == Target::Nested {
                 epoll::arm(item.fd, &mut look_by);
             }
             if let Some(s) = item.socket().filter(|_| !item.spent && !item.gone) {
+                self.hearing.listen(item, &s);
                 s.ops().arm(&s, item.events | ALWAYS);
-                if let Some(at) = next_look(&s) {
+                if let Some(at) = next_look(&s, item.heard) {
                     look_by = Some(look_by.map_or(at, |b| b.min(at)));
                 }
             }
@@ -154,7 +155,7 @@ impl Items {
         let slots = &mut self.slots;
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
-            let by_itself = item.socket().is_some_and(|s| next_look(&s).is_some());
+            let by_itself = item.socket().is_some_and(|s| next_look(&s, item.heard).is_some());
             let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
             let stays = waits && !item.gone;
             item.active = stays;

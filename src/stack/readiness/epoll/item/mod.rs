@@ -1,9 +1,11 @@
 //! The items of a set: which sockets are registered, how, and which of them are worth looking at.
 
 mod activity;
+mod hearing;
 mod record;
 mod watch;
 
+pub use hearing::Hearing;
 pub use record::Record;
 
 use core::sync::atomic::Ordering::*;
@@ -46,6 +48,8 @@ pub struct Item {
     /// Removed by the program, but kept with its watch on the anchor: programs that take a socket out and put it back for
     /// each answer must not pay the kernel for it.
     gone: bool,
+    /// The set's ear is entered beside the socket.
+    heard: bool,
 }
 
 /// The items of a set.
@@ -63,6 +67,8 @@ pub struct Items {
     idlers: usize,
     /// Some items were left to their bells, which have to be looked at.
     pub some_quiet: bool,
+    /// What is heard of sockets with that other processes hold too, once there are any.
+    pub hearing: Hearing,
 }
 
 fn key(fd: i32, target: Target) -> (i32, u32) {
@@ -154,6 +160,7 @@ impl Items {
             idle: 0,
             spent: false,
             gone: false,
+            heard: false,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -213,6 +220,7 @@ impl Items {
         if self.by_key.get(&key) == Some(&id) {
             self.by_key.remove(&key);
         }
+        self.hearing.leave(&item);
         if let Target::Socket(number, _) = item.target {
             if let Some(list) = self.by_socket.get_mut(&number) {
                 list.retain(|other| *other != id);
