@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use crate::abi::{Errno, Result};
-use crate::calls::{address_in, receive, send};
+use crate::calls::{address_in, receive_list, send, send_list};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::shm::views::{read_list, Buffers, List, UserPtr};
@@ -48,6 +48,9 @@ pub fn sendmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
     }
     let mut list = List::new();
     read_list(h.list, h.count, Errno::EMSGSIZE, &mut list)?;
+    if to.is_empty() && h.control_length == 0 {
+        return send_list(s, Buffers::new(list.as_slice()), flags);
+    }
     let mut control = Vec::new();
     if h.control_length > 0 {
         if h.control_length > 1 << 20 {
@@ -75,7 +78,7 @@ pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
         control: Vec::new(),
         control_room: if h.control.is_null() { 0 } else { h.control_length },
     };
-    let n = receive(s, &mut m)?;
+    let n = receive_list(s, &mut m)?;
     if !h.name.is_null() {
         match m.from {
             Some(name) => {

@@ -1,8 +1,8 @@
 //! Reading and writing by a list of buffers: readv(2), writev(2), preadv2(2), pwritev2(2).
 
 use crate::abi::{Errno, Result};
-use crate::calls::{receive, send};
-use crate::family::ops::{Incoming, Outgoing};
+use crate::calls;
+use crate::family::ops::Incoming;
 use crate::shm::views::{read_list, Buffers, List, UserPtr};
 use crate::socket::Sock;
 
@@ -19,9 +19,10 @@ pub fn vector(s: &Sock, at: UserPtr, count: i32, out: bool, flags: i32) -> Resul
         return Ok(0);
     }
     if out {
-        return send(s, &mut Outgoing { data, to: &[], control: &[], flags });
+        return calls::send_list(s, data, flags);
     }
-    receive(s, &mut Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 })
+    let mut m = Incoming { data, flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 };
+    calls::receive_list(s, &mut m)
 }
 
 /// preadv2(2)'s and pwritev2(2)'s flags, Linux 6.9: HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND.

@@ -70,7 +70,8 @@ hook! {
     unsafe fn sendto(
         fd: c_int, buffer: *const c_void, length: size_t, flags: c_int, to: *const sockaddr, to_length: socklen_t
     ) -> ssize_t => our_sendto {
-        point!(fd, s => calls::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32),
+        point!(fd, s => quick if to.is_null() { calls::send_quickly(&s, buffer as usize, length, flags) } else { None },
+            calls::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32),
             else real!(sendto)(fd, buffer, length, flags, to, to_length))
     }
 }
@@ -90,7 +91,8 @@ hook! {
     unsafe fn recvfrom(
         fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int, from: *mut sockaddr, from_length: *mut socklen_t
     ) -> ssize_t => our_recvfrom {
-        point!(fd, s => calls::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length)),
+        point!(fd, s => quick if from.is_null() { calls::receive_quickly(&s, buffer as usize, length, flags) } else { None },
+            calls::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length)),
             else real!(recvfrom)(fd, buffer, length, flags, from, from_length))
     }
 }

@@ -31,21 +31,22 @@ pub struct Sent {
     pub(super) tail: AtomicU64,
     /// The end of the stream was sent (FIN).
     pub fin: AtomicU32,
-    /// A position whose way is being timed, and when it was written; 0 when none is. See [`Direction::probe`].
-    probe: AtomicU64,
-    probe_ns: AtomicU64,
-    /// How many bytes were on their way when it was written.
-    probe_bytes: AtomicU64,
     /// Position + 1 of a byte that reading passes over: an urgent one that the next took the place of while the reader stood
     /// before it. 0 for none.
     pub pass_over: AtomicU64,
 }
 
-/// The line that the producer polls when the ring is full.
+/// The line that the producer polls when the ring is full. The consumer writes it with every read, so what it looks at
+/// with every read stands here, too, and not beside what the producer writes all the time.
 #[repr(C, align(64))]
 pub struct Taken {
     /// Stream position up to which bytes were taken.
     pub(super) head: AtomicU64,
+    /// A position whose way is being timed, and when it was written; 0 when none is. See [`Direction::probe`].
+    probe: AtomicU64,
+    probe_ns: AtomicU64,
+    /// How many bytes were on their way when it was written.
+    probe_bytes: AtomicU64,
 }
 
 /// The producer's own notes.
@@ -70,8 +71,8 @@ pub(super) struct Consumer {
     pub base: AtomicU64,
     pub tail_seen: AtomicU64,
     pub straight: Straight,
-    /// Waits in a row without a write of this end in between.
-    pub waits: AtomicU32,
+    /// Looks in a row that found little or nothing, without a write of this end in between.
+    pub lean: AtomicU32,
     /// The shortest time that a timed write took to be read, in nanoseconds; 0 before the first.
     pub least_rtt_ns: AtomicU32,
     /// Bytes per second, as the last timed write was read.
@@ -129,6 +130,13 @@ pub struct EndState {
     pub zerocopy: AtomicU64,
     _pad: [AtomicU32; 8],
 }
+
+/// A reader that looked this often without answering is at the end of a one-way stream.
+const ONE_WAY: u32 = 512;
+/// A look that finds so many bytes was worth its while.
+const PLENTY: u64 = 8 << 10;
+/// Fewer bytes than these are no more than had been there without waiting.
+const FEW: u64 = 256;
 
 /// One segment in this many is timed.
 const TIMED: u64 = 1024;
@@ -277,19 +285,30 @@ impl Conn {
 }
 
 impl Direction {
-    /// The reader waits once more without having answered: gives how often in a row.
+    /// The reader looked and found so many bytes.
     #[inline]
-    pub fn count_wait(&self) -> u32 {
-        let waits = self.consumer.waits.load(Relaxed).saturating_add(1);
-        self.consumer.waits.store(waits, Relaxed);
-        waits
+    pub(super) fn found(&self, waiting: u64) {
+        let lean = self.consumer.lean.load(Relaxed);
+        let lean = match waiting {
+            PLENTY.. => 0,
+            // Waiting for more was in vain: they do not come that fast.
+            ..FEW if lean >= ONE_WAY => 0,
+            _ => lean.saturating_add(1),
+        };
+        self.consumer.lean.store(lean, Relaxed);
+    }
+
+    /// Does the reader come so often, without answering, that it finds little each time?
+    #[inline]
+    pub fn trickles(&self) -> bool {
+        self.consumer.lean.load(Relaxed) >= ONE_WAY
     }
 
     /// The reader answered.
     #[inline]
     pub fn answered(&self) {
-        if self.consumer.waits.load(Relaxed) != 0 {
-            self.consumer.waits.store(0, Relaxed);
+        if self.consumer.lean.load(Relaxed) != 0 {
+            self.consumer.lean.store(0, Relaxed);
         }
     }
 
@@ -323,22 +342,22 @@ impl Direction {
         self.producer.stamp.store(ticks, Relaxed);
         if before == 0 || (before ^ count) / TIMED != 0 {
             let on_the_way = tail.saturating_sub(self.producer.head_seen.load(Relaxed));
-            self.sent.probe_bytes.store(on_the_way, Relaxed);
-            self.sent.probe_ns.store(kernel::now_ns(), Relaxed);
-            self.sent.probe.store(tail, Relaxed);
+            self.taken.probe_bytes.store(on_the_way, Relaxed);
+            self.taken.probe_ns.store(kernel::now_ns(), Relaxed);
+            self.taken.probe.store(tail, Relaxed);
         }
     }
 
     /// The consumer got as far as `head`: if that is what is being timed, notes how long it took.
     #[inline]
     pub(super) fn probed(&self, head: u64) {
-        let probe = self.sent.probe.load(Relaxed);
+        let probe = self.taken.probe.load(Relaxed);
         if probe != 0 && head >= probe {
-            let took = kernel::now_ns().saturating_sub(self.sent.probe_ns.load(Relaxed)).max(1);
-            let rate = self.sent.probe_bytes.load(Relaxed) as u128 * 1_000_000_000 / took as u128;
+            let took = kernel::now_ns().saturating_sub(self.taken.probe_ns.load(Relaxed)).max(1);
+            let rate = self.taken.probe_bytes.load(Relaxed) as u128 * 1_000_000_000 / took as u128;
             self.consumer.rate.store(rate as u64, Relaxed);
             self.measured(took);
-            self.sent.probe.store(0, Relaxed);
+            self.taken.probe.store(0, Relaxed);
         }
     }
 

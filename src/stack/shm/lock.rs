@@ -52,6 +52,16 @@ impl ShmLock {
         }
     }
 
+    /// As [`ShmLock::lock_unless`], in a critical section of the caller's.
+    #[inline]
+    pub fn lock_inside(&self, alone: bool) -> Option<Locked<'_>> {
+        if alone {
+            None
+        } else {
+            Some(self.lock())
+        }
+    }
+
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> Option<Locked<'_>> {

@@ -158,6 +158,7 @@ impl Direction {
             }
         }
         if done > 0 {
+            self.producer.straight.forget();
             self.probe(tail, done as u64, kernel::ticks());
         }
         Ok(done)

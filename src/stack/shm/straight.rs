@@ -22,6 +22,8 @@ pub(super) struct Straight {
     pub end: AtomicU64,
     /// Where in the arena's file a position lies, less the position.
     at: AtomicU64,
+    /// The producer's: the position where it goes on. Its own copy of what it published, on a line that nobody polls.
+    next: AtomicU64,
 }
 
 impl Straight {
@@ -43,8 +45,8 @@ impl Straight {
 
 impl Direction {
     /// Writes `length` bytes if they fit in the straight piece: `fill` copies them and says how many it could. False:
-    /// nothing was written. `alone` as for [`Direction::produce`]; `ticks` is the time.
-    #[inline]
+    /// nothing was written. `alone` as for [`Direction::produce`]; `ticks` is the time. In a critical section.
+    #[inline(always)]
     pub fn put_straight(
         &self,
         arena: &'static Arena,
@@ -53,13 +55,17 @@ impl Direction {
         ticks: u64,
         fill: impl FnOnce(*mut u8) -> usize,
     ) -> bool {
-        let _held = self.producer.lock.lock_unless(alone);
-        let tail = self.sent.tail.load(Relaxed);
-        let after = tail.wrapping_add(length as u64);
+        let _held = self.producer.lock.lock_inside(alone);
         let straight = &self.producer.straight;
-        if after > straight.end.load(Relaxed) && !self.straighten(arena, tail, after) {
-            return false;
+        // Others that produce here may have been killed between the two stores below.
+        let mut tail = if alone { straight.next.load(Relaxed) } else { self.sent.tail.load(Relaxed) };
+        if tail.wrapping_add(length as u64) > straight.end.load(Relaxed) {
+            tail = self.sent.tail.load(Relaxed);
+            if !self.straighten(arena, tail, tail.wrapping_add(length as u64)) {
+                return false;
+            }
         }
+        let after = tail.wrapping_add(length as u64);
         let Some(at) = straight.bytes(arena, tail, length) else { return false };
         if fill(at) != length {
             return false;
@@ -67,7 +73,8 @@ impl Direction {
         stop::here(Point::Produced);
         self.sent.tail.store(after, Release);
         stop::here(Point::Published);
-        if after + AHEAD < straight.end.load(Relaxed) {
+        straight.next.store(after, Relaxed);
+        if after.wrapping_add(AHEAD) < straight.end.load(Relaxed) {
             prefetch_for_write(at.wrapping_add(length + AHEAD as usize));
         }
         self.probe(after, length as u64, ticks);
@@ -94,6 +101,7 @@ impl Direction {
             return false;
         }
         producer.straight.set(tail, chunk.offset() + offset as usize, end);
+        producer.straight.next.store(tail, Relaxed);
         true
     }
 
@@ -101,6 +109,12 @@ impl Direction {
     #[inline]
     pub fn stirs(&self) -> bool {
         self.sent.tail.load(Acquire) != self.taken.head.load(Relaxed)
+    }
+
+    /// How many bytes are known to wait in the consumer's straight piece, without a look at what the producer writes.
+    #[inline(always)]
+    pub fn known(&self) -> u64 {
+        self.consumer.straight.end.load(Relaxed).saturating_sub(self.taken.head.load(Relaxed))
     }
 
     /// Somebody will read what waits soon: has the line that it begins in fetched meanwhile.
@@ -118,8 +132,8 @@ impl Direction {
     }
 
     /// Reads up to `want` bytes if all that wait, or all that is wanted, lies in the straight piece: `drain` copies them
-    /// and says how many it could. None: nothing was read. `alone` as for [`Direction::produce`].
-    #[inline]
+    /// and says how many it could. None: nothing was read. `alone` as for [`Direction::produce`]. In a critical section.
+    #[inline(always)]
     pub fn take_straight(
         &self,
         arena: &'static Arena,
@@ -127,7 +141,7 @@ impl Direction {
         want: usize,
         drain: impl FnOnce(*const u8, usize) -> usize,
     ) -> Option<usize> {
-        let _held = self.consumer.lock.lock_unless(alone);
+        let _held = self.consumer.lock.lock_inside(alone);
         let head = self.taken.head.load(Relaxed);
         let straight = &self.consumer.straight;
         let mut known = straight.end.load(Relaxed).saturating_sub(head);
@@ -165,6 +179,7 @@ impl Direction {
         if known == 0 || known < waiting && known < want {
             return None;
         }
+        self.found(waiting);
         consumer.straight.set(head, chunk.offset() + offset as usize, head + known);
         Some(known)
     }

@@ -24,27 +24,27 @@ const RETRY_NS: u64 = 2_000_000;
 const COUNTED_NS: u64 = 100_000;
 const COUNTED_AT_LAST_NS: u64 = 1_000_000_000;
 
-/// A reader that waited this often without answering is at the end of a one-way stream.
-const ONE_WAY: u32 = 16;
-/// About a microsecond.
-const GATHER_PAUSES: u32 = 32;
+/// One to two microseconds of the processor's counter. A pause takes from 10 to 50 ns and cannot be counted.
+const GATHER_TICKS: u64 = if cfg!(target_arch = "x86_64") { 1 << 12 } else { 1 << 7 };
 
-/// At the end of a one-way stream it pays to let bytes gather: a reader that looks all the time takes the line from the
-/// writer with each look, and each message costs both of them a trip between the cores.
-#[cold]
-fn gather() {
-    if crate::config::get().spin_ns != Some(0) {
-        for _ in 0..GATHER_PAUSES {
-            core::hint::spin_loop();
-        }
+/// A blocking reader has read all that it knows of and is about to look for more. At the end of a one-way stream it pays
+/// to let bytes gather first: a reader that looks all the time takes the line from the writer with each look, and each
+/// message costs both of them a trip between the cores.
+#[inline(always)]
+pub fn before_look(rx: &Direction) {
+    if rx.trickles() {
+        gather();
     }
 }
 
-/// A reader found nothing and is about to look for a while.
-#[inline]
-pub fn before_look(rx: &Direction) {
-    if rx.count_wait() > ONE_WAY && rx.buffered() == 0 {
-        gather();
+#[cold]
+#[inline(never)]
+fn gather() {
+    if crate::config::get().spin_ns != Some(0) {
+        let start = kernel::ticks();
+        while kernel::ticks().wrapping_sub(start) < GATHER_TICKS {
+            core::hint::spin_loop();
+        }
     }
 }
 
@@ -176,7 +176,6 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
                     || rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end)
                     || over()
             };
-            before_look(rx);
             let limits = wait::Limits { deadline, look_by: data::uncorks_at(&end) };
             wait::until(s, &rx.shared.reader_armed, limits, end.mode, Interest::Read, arrived)
         }

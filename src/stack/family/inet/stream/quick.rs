@@ -1,5 +1,6 @@
-//! The short way of small messages: one buffer, a connection through rings, and nothing set or under way that the whole
-//! way ([`super::data`]) would have to heed. Whatever is not so is left to it, before anything was done.
+//! The short way of small messages: a connection through rings, and nothing set or under way that the whole way
+//! ([`super::data`]) would have to heed. Whatever is not so is left to it, before anything was done. All of it happens in
+//! the critical section of the call.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::*;
@@ -8,6 +9,7 @@ use super::{poll, state};
 use crate::kernel;
 use crate::options;
 use crate::process;
+use crate::shm::views::Buffers;
 use crate::shm::{usercopy, End, SlotFlags};
 use crate::socket::Sock;
 use crate::wait;
@@ -26,13 +28,45 @@ fn plain_sailing(s: &Sock, foul: u32) -> Option<End> {
 /// send(2) of all of a message that there is room for. None: not done.
 #[inline]
 pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    put(s, length, flags, |at| {
+        // SAFETY: the ring gives `length` writable bytes at `at`; a fault of the program's side ends the copy.
+        unsafe { usercopy::copy_in(at, buffer as *const u8, length) }
+    })
+}
+
+/// As [`send`], of several buffers.
+pub fn send_list(s: &Sock, mut data: Buffers<'_>, flags: i32) -> Option<usize> {
+    let length = data.left();
+    // SAFETY: as above.
+    put(s, length, flags, |at| unsafe { data.take(at, length) })
+}
+
+/// recv(2) of what waits, or comes within a spin. None: not done.
+#[inline]
+pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    take(s, length, flags, |at, n| {
+        // SAFETY: the ring gives `n` readable bytes at `at`; a fault of the program's side ends the copy.
+        unsafe { usercopy::copy_out(buffer as *mut u8, at, n) }
+    })
+}
+
+/// As [`receive`], into several buffers.
+pub fn receive_list(s: &Sock, mut data: Buffers<'_>, flags: i32) -> Option<usize> {
+    // SAFETY: as above.
+    take(s, data.left(), flags, |at, n| unsafe { data.put(at, n) })
+}
+
+/// Sends `length` bytes that `fill` copies, which says how many it could.
+#[inline(always)]
+fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize) -> Option<usize> {
     if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 || length.wrapping_sub(1) >= LONGEST {
         return None;
     }
+    // What was shut down has the flag before the stream has its end, so the line that the reader polls need not be read.
     let end = plain_sailing(s, SlotFlags::SHUT_WR)?;
     let (tx, own, far) = (end.tx(), end.own(), end.far());
     let error = s.slot.error.load(Relaxed) as u32 | own.was_reset.load(Relaxed);
-    let over = tx.sent.fin.load(Relaxed) | far.closed.load(Acquire) | (far.slot.load(Relaxed) == 0) as u32;
+    let over = far.closed.load(Acquire) | (far.slot.load(Relaxed) == 0) as u32;
     let shared = &tx.shared;
     let special =
         shared.corked.load(Relaxed) | shared.reader_async.load(Relaxed) | options::word(s.slot, options::CORK);
@@ -40,10 +74,6 @@ pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize>
     if error | over | special != 0 || wait::asks_now(s, ticks) {
         return None;
     }
-    let fill = |at: *mut u8| {
-        // SAFETY: the ring gives `length` writable bytes at `at`; a fault of the program's side ends the copy.
-        unsafe { usercopy::copy_in(at, buffer as *const u8, length) }
-    };
     if !tx.put_straight(s.arena, process::alone(s.slot), length, ticks, fill) {
         return None;
     }
@@ -52,9 +82,9 @@ pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize>
     Some(length)
 }
 
-/// recv(2) of what waits, or comes within a spin. None: not done.
-#[inline]
-pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+/// Receives up to `length` bytes that `drain` copies out, which says how many it could.
+#[inline(always)]
+fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize) -> usize) -> Option<usize> {
     let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC);
     if flags & !libc::MSG_DONTWAIT != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
         return None;
@@ -69,14 +99,15 @@ pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usi
     if special != 0 {
         return None;
     }
-    let missed = || flags != 0 || s.nonblocking() || !comes_soon(s, &end, foul) || rx.shared.urgent.load(Acquire) != 0;
-    if !rx.stirs() && missed() {
-        return None;
+    if rx.known() < length as u64 {
+        let may_wait = flags == 0 && !s.nonblocking();
+        if may_wait && rx.known() == 0 {
+            poll::before_look(rx);
+        }
+        if !rx.stirs() && !(may_wait && comes_soon(s, &end, foul) && rx.shared.urgent.load(Acquire) == 0) {
+            return None;
+        }
     }
-    let drain = |at: *const u8, n: usize| {
-        // SAFETY: the ring gives `n` readable bytes at `at`; a fault of the program's side ends the copy.
-        unsafe { usercopy::copy_out(buffer as *mut u8, at, n) }
-    };
     let got = rx.take_straight(s.arena, process::alone(slot), length, drain)?;
     if slot.has(SlotFlags::WATCHED) {
         // Most likely it answers, and whoever waits for that looks at many sockets in turn, not at this one all the time.
@@ -90,7 +121,6 @@ pub fn receive(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usi
 #[inline(never)]
 fn comes_soon(s: &Sock, end: &End, foul: u32) -> bool {
     let rx = end.rx();
-    poll::before_look(rx);
     let come = wait::spin_first(|| {
         rx.stirs()
             || rx.sent.fin.load(Relaxed) | end.own().was_reset.load(Relaxed) | s.slot.flags.load(Relaxed) & foul != 0
