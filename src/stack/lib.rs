@@ -24,6 +24,7 @@ pub mod process;
 pub mod ranges;
 pub mod readiness;
 pub mod shm;
+pub mod short;
 pub mod signal;
 pub mod sleepers;
 pub mod socket;

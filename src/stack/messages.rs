@@ -7,6 +7,7 @@ use crate::calls::{address_in, receive_list, send, send_list};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::shm::views::{read_list, Buffers, List, UserPtr};
+use crate::short;
 use crate::socket::Sock;
 use crate::wait;
 
@@ -109,7 +110,8 @@ pub fn sendmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32) -> Result<usize> 
     let count = count.min(1024) as usize;
     for i in 0..count {
         let message = at.plus(i * MMSGHDR);
-        let sent = sendmsg(s, message, flags).and_then(|n| message.plus(56).write_u32(n as u32));
+        let sent = short::sendmsg(s, message, flags).map_or_else(|| sendmsg(s, message, flags), Ok);
+        let sent = sent.and_then(|n| message.plus(56).write_u32(n as u32));
         match sent {
             Ok(()) => {}
             Err(_) if i > 0 => return Ok(i),
@@ -144,7 +146,9 @@ pub fn recvmmsg(s: &Sock, at: UserPtr, count: u32, flags: i32, timeout_at: UserP
     let mut done = 0;
     for i in 0..count.min(1024) as usize {
         let message = at.plus(i * MMSGHDR);
-        let got = recvmsg(s, message, flags & !libc::MSG_WAITFORONE).and_then(|n| message.plus(56).write_u32(n as u32));
+        let plain = flags & !libc::MSG_WAITFORONE;
+        let got = short::recvmsg(s, message, plain).map_or_else(|| recvmsg(s, message, plain), Ok);
+        let got = got.and_then(|n| message.plus(56).write_u32(n as u32));
         if let Err(e) = got {
             if done == 0 {
                 return Err(e);

@@ -3,6 +3,7 @@
 use libc::{c_int, c_uint, mmsghdr, msghdr, ssize_t, timespec};
 use stack::messages;
 use stack::shm::views::UserPtr;
+use stack::short;
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -10,7 +11,7 @@ fn at<T>(p: *const T) -> UserPtr {
 
 hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t => our_sendmsg {
-        point!(fd, s => messages::sendmsg(&s, at(message), flags),
+        point!(fd, s => quick short::sendmsg(&s, at(message), flags), messages::sendmsg(&s, at(message), flags),
             else match crate::descriptors::passing_to_foreigner(fd, message, |message| real!(sendmsg)(fd, message, flags)) {
                 Some(sent) => sent,
                 None => crate::descriptors::passing(message, || real!(sendmsg)(fd, message, flags)),
@@ -22,7 +23,7 @@ alias!(__sendmsg => our_uu_sendmsg is our_sendmsg(fd: c_int, message: *const msg
 
 hook! {
     unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t => our_recvmsg {
-        point!(fd, s => messages::recvmsg(&s, at(message), flags), else {
+        point!(fd, s => quick short::recvmsg(&s, at(message), flags), messages::recvmsg(&s, at(message), flags), else {
                 let got = real!(recvmsg)(fd, message, flags);
                 if got >= 0 { crate::descriptors::received(message); }
                 got

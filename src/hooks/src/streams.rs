@@ -2,7 +2,7 @@
 
 use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use stack::shm::views::UserPtr;
-use stack::{calls, fdtable, vectors};
+use stack::{calls, fdtable, short, vectors};
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -24,7 +24,7 @@ hook! {
     unsafe fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t => our_read {
         // The file layer answers an empty read by itself; a socket never hears of it.
         if length == 0 && fdtable::owned(fd) { return 0; }
-        point!(fd, s => quick calls::receive_quickly(&s, buffer as usize, length, 0),
+        point!(fd, s => quick short::recv(&s, buffer as usize, length, 0),
             calls::receive_one(&s, buffer as usize, length, 0).map(|(n, _)| n),
             else real!(read)(fd, buffer, length))
     }
@@ -34,7 +34,7 @@ alias!(__read => our_uu_read is our_read(fd: c_int, buffer: *mut c_void, length:
 
 hook! {
     unsafe fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t => our_write {
-        point!(fd, s => quick calls::send_quickly(&s, buffer as usize, length, 0),
+        point!(fd, s => quick short::send(&s, buffer as usize, length, 0),
             calls::send_one(&s, buffer as usize, length, 0, &[]),
             else real!(write)(fd, buffer, length))
     }
@@ -58,7 +58,7 @@ signature!(writev, our_writev, fn(c_int, *const iovec, c_int) -> ssize_t);
 
 hook! {
     unsafe fn send(fd: c_int, buffer: *const c_void, length: size_t, flags: c_int) -> ssize_t => our_send {
-        point!(fd, s => quick calls::send_quickly(&s, buffer as usize, length, flags),
+        point!(fd, s => quick short::send(&s, buffer as usize, length, flags),
             calls::send_one(&s, buffer as usize, length, flags, &[]),
             else real!(send)(fd, buffer, length, flags))
     }
@@ -70,7 +70,7 @@ hook! {
     unsafe fn sendto(
         fd: c_int, buffer: *const c_void, length: size_t, flags: c_int, to: *const sockaddr, to_length: socklen_t
     ) -> ssize_t => our_sendto {
-        point!(fd, s => quick if to.is_null() { calls::send_quickly(&s, buffer as usize, length, flags) } else { None },
+        point!(fd, s => quick short::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32),
             calls::sendto(&s, buffer as usize, length, flags, at(to), to_length as i32),
             else real!(sendto)(fd, buffer, length, flags, to, to_length))
     }
@@ -79,7 +79,7 @@ signature!(sendto, our_sendto, fn(c_int, *const c_void, size_t, c_int, *const so
 
 hook! {
     unsafe fn recv(fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t => our_recv {
-        point!(fd, s => quick calls::receive_quickly(&s, buffer as usize, length, flags),
+        point!(fd, s => quick short::recv(&s, buffer as usize, length, flags),
             calls::receive_one(&s, buffer as usize, length, flags).map(|(n, _)| n),
             else real!(recv)(fd, buffer, length, flags))
     }
@@ -91,7 +91,7 @@ hook! {
     unsafe fn recvfrom(
         fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int, from: *mut sockaddr, from_length: *mut socklen_t
     ) -> ssize_t => our_recvfrom {
-        point!(fd, s => quick if from.is_null() { calls::receive_quickly(&s, buffer as usize, length, flags) } else { None },
+        point!(fd, s => quick short::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length)),
             calls::recvfrom(&s, buffer as usize, length, flags, at(from), at(from_length)),
             else real!(recvfrom)(fd, buffer, length, flags, from, from_length))
     }

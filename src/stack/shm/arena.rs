@@ -240,6 +240,7 @@ impl Arena {
         }
     }
 
+    #[inline]
     fn header_ref(&self) -> &Header {
         // SAFETY: the mapping is longer than a Header, page-aligned, and lives as long as the arena; all fields are atomics.
         unsafe { &*self.base.cast::<Header>() }

@@ -58,6 +58,7 @@ impl Chunk {
         CLASS_SIZES[self.class()]
     }
 
+    #[inline]
     fn number(self) -> u32 {
         self.0 & 0xff_ffff
     }

@@ -22,6 +22,6 @@ pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
 pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{Locked, ShmLock};
 pub use mend::mend;
-pub use queue::{Found, Packed, Payload, Push, Queue, Record, Span};
+pub use queue::{First, Found, Packed, Payload, Push, Queue, Record, Span};
 pub use ring::{Corrupt, Take, MAX_BUFFERED};
 pub use slot::{Slot, SlotFlags, OPTION_WORDS};

@@ -21,6 +21,7 @@ pub struct UserPtr(pub usize);
 
 impl UserPtr {
     /// Is it null?
+    #[inline]
     pub fn is_null(self) -> bool {
         self.0 == 0
     }

@@ -63,6 +63,19 @@ pub fn set_yields(value: u32) {
     set!(thread.yields = value);
 }
 
+/// An address that the thread keeps, for `dgram::cache`: this block is reached without a call. 0 at first.
+#[inline]
+pub fn destinations() -> usize {
+    let thread = thread();
+    get!(thread.destinations)
+}
+
+/// Sets [`destinations`].
+pub fn set_destinations(at: usize) {
+    let thread = thread();
+    set!(thread.destinations = at);
+}
+
 /// When the library is loaded.
 pub fn init() {
     table::claim();

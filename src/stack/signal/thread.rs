@@ -42,6 +42,8 @@ pub(super) struct Thread {
     pub(super) id: u32,
     /// Waits in a row that ended with the first sched_yield; see `wait::spin`.
     pub(super) yields: u32,
+    /// Where this thread's memory of destinations is, 0 for not known yet; see `dgram::cache`.
+    pub(super) destinations: usize,
     /// For SIGSEGV and SIGBUS: 0 empty, 1 `held` is full, 2 it is just being raised again.
     pub(super) held_state: [u32; 2],
     pub(super) held: [Info; 2],
@@ -76,7 +78,7 @@ pub(super) fn thread() -> *mut Thread {
 pub(super) fn thread() -> *mut Thread {
     use core::cell::UnsafeCell;
     thread_local!(static PLACE: UnsafeCell<Thread> = const { UnsafeCell::new(Thread { depth: 0, ready: 0, pending: 0,
-        veiled: 0, interrupt: 0, ending: 0, id: 0, yields: 0, held_state: [0; 2], held: [[0; 16]; 2], kept_count: 0, kept: [[0; 16]; KEPT] }) });
+        veiled: 0, interrupt: 0, ending: 0, id: 0, yields: 0, destinations: 0, held_state: [0; 2], held: [[0; 16]; 2], kept_count: 0, kept: [[0; 16]; KEPT] }) });
     PLACE.with(UnsafeCell::get)
 }
 

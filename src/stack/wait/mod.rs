@@ -13,7 +13,7 @@ mod doze;
 mod spin;
 
 pub use bells::*;
-pub use spin::{spin, spin_first, spin_gently, spin_over};
+pub use spin::{has_spun, spin, spin_first, spin_over};
 
 use core::sync::atomic::AtomicU32;
 

@@ -38,18 +38,6 @@ pub fn spin(ready: impl FnMut() -> bool) -> bool {
     spin_over(1, ready)
 }
 
-/// As [`spin`], with a pause after each look: where a look at a thing half done takes it away from who is at work on it.
-#[inline]
-pub fn spin_gently(mut ready: impl FnMut() -> bool) -> bool {
-    spin(|| {
-        let come = ready();
-        if !come {
-            core::hint::spin_loop();
-        }
-        come
-    })
-}
-
 /// As [`spin`], where each look goes over so many sockets: fewer looks for as long.
 #[inline]
 pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
@@ -127,7 +115,7 @@ pub fn spin_first(ready: impl FnMut() -> bool) -> bool {
 }
 
 /// Has this call spun already? Asked once.
-pub(super) fn has_spun() -> bool {
+pub fn has_spun() -> bool {
     SPUN.try_with(|s| s.replace(false)).unwrap_or(false)
 }
 

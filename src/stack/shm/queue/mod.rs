@@ -1,12 +1,14 @@
 //! A queue of datagrams in a chunk: many producers, many consumers, no lock, and nobody whose death or whose stop in the
 //! middle of an operation is waited for.
 //!
-//! A chunk holds a ring of cells, one for each datagram, and a ring of bytes, handed out in units of 64. A cell is two cache
-//! lines, a pair that processors fetch together: the second one is a short datagram's payload, so that neighbours in the
-//! ring do not share a pair, and a longer one goes to the ring of bytes. A
+//! A chunk holds a ring of cells, one for each datagram, a claim beside each, and a ring of bytes, handed out in units of 64.
+//! A cell is two cache lines, a pair that processors fetch together: the second one is a short datagram's payload, so that
+//! neighbours in the ring do not share a pair, and a longer one goes to the ring of bytes. A
 //! position is a cell's number together with a unit's; the tail's is where the next datagram goes. A producer claims the
-//! cell at the tail by exchanging its word for one that names the claimant and how many units it takes, and that exchange
-//! alone is the reservation: whoever finds the cell claimed can move the tail on. It then copies and publishes. A consumer
+//! cell at the tail by exchanging its claim for one that names the claimant and how many units it takes, and that exchange
+//! alone is the reservation: whoever finds the cell claimed can move the tail on. It then copies and publishes in the cell's
+//! own word. The claims lie apart, so that what consumers poll changes once for each datagram and not in the middle of it: a
+//! line that goes back and forth twice costs half as much again. A consumer
 //! copies the first datagram out and moves the head over it; if somebody else did so meanwhile, what it copied counts for
 //! nothing. Where the first datagram is still being written, consumers walk past it: then each claims the cell that it
 //! takes, and the head is marked so that nobody uses the short way. Claims of threads that no longer exist are given up.
@@ -14,7 +16,7 @@
 //! A word carries the lap, so no word is mistaken for one of another round; laps start at a number that no other queue in
 //! the same memory began with, so a producer that still believes in a queue long gone cannot claim there.
 //!
-//! A queue that is full goes on in another chunk: its last cell then names it.
+//! A queue that is full goes on in another chunk: the claim on its last cell then names it.
 #![allow(unsafe_code)]
 
 mod push;
@@ -30,7 +32,7 @@ use super::chunk::{Chunk, CLASS_SIZES};
 
 pub use push::Push;
 pub use record::{Packed, Payload, Record, Span};
-pub use take::Found;
+pub use take::{First, Found};
 
 /// Payload is handed out in units of this many bytes.
 pub const UNIT: usize = 64;
@@ -39,13 +41,14 @@ pub const OVERHEAD: u64 = 768;
 /// So many bytes have room in the cell.
 const INLINE: usize = 64;
 
-const CELLS_AT: usize = 256;
+const CLAIMS_AT: usize = 256;
 /// Number of cells, by chunk class; a power of two, so that a cell's number may wrap.
 const CELLS: [u32; 5] = [16, 256, 512, 2048, 8192];
 /// A peer that rewrites words as fast as we read them does not keep us here.
 const MAX_ATTEMPTS: u32 = 100_000;
 
-// A cell's word: the state, the number of units or the name of the next chunk, the claimant, the lap.
+// A cell's word, and the claim on it: the state, the number of units or the name of the next chunk, the claimant, the lap.
+// CLAIMED and END stand in claims, the other states in cells.
 const STATE: u64 = 7;
 const DONE: u64 = 0;
 const CLAIMED: u64 = 1;
@@ -62,7 +65,7 @@ const LAP: u64 = 0xfff_ffff;
 /// In the head's position: consumers claim cells, since they take them out of order.
 const SCATTERED: u64 = 1 << 63;
 
-/// A datagram's cell: the word that says whose it is, what is told with the datagram, and its payload if it is short.
+/// A datagram's cell: the word that says that it is there, what is told with the datagram, and its payload if it is short.
 #[repr(C, align(128))]
 struct Cell {
     word: AtomicU64,
@@ -82,6 +85,8 @@ struct Ends {
     looked: AtomicU64,
     _pad: [AtomicU64; 13],
     head: AtomicU64,
+    /// The tail as a consumer that lets datagrams gather last saw it.
+    tail_seen: AtomicU64,
 }
 
 /// A position: a cell's number, which wraps, and a unit's, below twice the number of units.
@@ -110,9 +115,10 @@ impl Queue {
         let before = queue.lap(first.wrapping_sub(1)) << LAP_AT | DONE;
         for i in 0..queue.cells {
             queue.cell(i).word.store(before, Relaxed);
+            queue.claim(i).store(before, Relaxed);
         }
         let ends = queue.ends();
-        for word in [&ends.tail, &ends.head, &ends.head_seen] {
+        for word in [&ends.tail, &ends.head, &ends.head_seen, &ends.tail_seen] {
             word.store(pack((first, 0)), Release);
         }
         ends.looked.store(0, Relaxed);
@@ -127,8 +133,7 @@ impl Queue {
 
     #[inline]
     fn of(arena: &'static Arena, chunk: Chunk) -> Queue {
-        let cells = CELLS[chunk.class()];
-        let units = units_of_class(chunk.class());
+        let (cells, units) = SHAPES[chunk.class()];
         Queue { arena, chunk, base: arena.chunk_bytes(chunk), cells, units }
     }
 
@@ -155,8 +160,31 @@ impl Queue {
 
     #[inline]
     fn cell(&self, number: u32) -> &'static Cell {
+        let cells = cells_at(self.cells);
         // SAFETY: masked by the number of cells, which lie inside the chunk; made of atomics only.
-        unsafe { &*self.base.add(CELLS_AT).cast::<Cell>().add((number & (self.cells - 1)) as usize) }
+        unsafe { &*self.base.add(cells).cast::<Cell>().add((number & (self.cells - 1)) as usize) }
+    }
+
+    /// The claim on the cell of this number.
+    #[inline]
+    fn claim(&self, number: u32) -> &'static AtomicU64 {
+        // SAFETY: as above.
+        unsafe { &*self.base.add(CLAIMS_AT).cast::<AtomicU64>().add((number & (self.cells - 1)) as usize) }
+    }
+
+    /// What is known of a cell: its word, or the claim on it while that is all there is. Of another lap: nothing.
+    #[inline]
+    fn state(&self, number: u32) -> u64 {
+        let (word, lap) = (self.cell(number).word.load(Acquire), self.lap(number));
+        if word >> LAP_AT == lap {
+            return word;
+        }
+        let claim = self.claim(number).load(Acquire);
+        if claim >> LAP_AT == lap {
+            claim
+        } else {
+            word
+        }
     }
 
     #[inline]
@@ -167,7 +195,7 @@ impl Queue {
         }
         let size = self.units as usize * UNIT;
         // SAFETY: behind the cells, inside the chunk.
-        let ring = unsafe { self.base.add(CELLS_AT + self.cells as usize * size_of::<Cell>()) };
+        let ring = unsafe { self.base.add(cells_at(self.cells) + self.cells as usize * size_of::<Cell>()) };
         Payload::new(ring, size, unit as usize * UNIT, length)
     }
 
@@ -249,10 +277,23 @@ fn units_of(length: usize) -> u32 {
     }
 }
 
+/// Where the cells begin, behind the claims.
+#[inline]
+const fn cells_at(cells: u32) -> usize {
+    CLAIMS_AT + cells as usize * size_of::<AtomicU64>()
+}
+
+/// Cells and units of a chunk, by class.
+const SHAPES: [(u32, u32); 5] = [shape(0), shape(1), shape(2), shape(3), shape(4)];
+
+const fn shape(class: usize) -> (u32, u32) {
+    (CELLS[class], units_of_class(class))
+}
+
 /// How many units a chunk of a class has.
 #[inline]
-fn units_of_class(class: usize) -> u32 {
-    ((CLASS_SIZES[class] - CELLS_AT - CELLS[class] as usize * size_of::<Cell>()) / UNIT) as u32
+const fn units_of_class(class: usize) -> u32 {
+    ((CLASS_SIZES[class] - cells_at(CELLS[class]) - CELLS[class] as usize * size_of::<Cell>()) / UNIT) as u32
 }
 
 /// The number of units that a word tells.

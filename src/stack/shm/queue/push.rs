@@ -54,22 +54,22 @@ impl Queue {
         for _ in 0..MAX_ATTEMPTS {
             let tail = ends.tail.load(Acquire);
             let place = self.unpack(tail);
-            let cell = self.cell(place.0);
-            let word = cell.word.load(Acquire);
+            let claims = self.claim(place.0);
+            let before = claims.load(Acquire);
             let lap = self.lap(place.0);
             // Only what was read while the chunk was the receiver's counts: an exchange of it can then succeed in this
             // queue alone, whatever becomes of the memory meanwhile.
             if !valid() {
                 return Push::Stale;
             }
-            if word >> LAP_AT == lap {
-                if word & STATE == END {
-                    return Push::Moved(next_in(word));
+            if before >> LAP_AT == lap {
+                if before & STATE == END {
+                    return Push::Moved(next_in(before));
                 }
-                self.help(tail, word);
+                self.help(tail, before);
                 continue;
             }
-            // A word of another lap is free only while the tail is here; a late reader could see one that is ahead.
+            // A claim of another lap is free only while the tail is here; a late reader could see one that is ahead.
             if ends.tail.load(Acquire) != tail {
                 continue;
             }
@@ -77,20 +77,21 @@ impl Queue {
                 Push::Done => {}
                 refused => return refused,
             }
-            let payload = self.payload(place, length);
-            // On its way while the cell is claimed, which takes as long: the time between the claim and the end is one in
-            // which a consumer that looks takes the lines away.
+            let (cell, payload) = (self.cell(place.0), self.payload(place, length));
+            // On their way while the claim is made: a consumer that waits has the cell.
+            fetch_line(core::ptr::from_ref(cell).cast(), true);
             fetch_line(payload.start(), true);
             let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
-            if cell.word.compare_exchange(word, claim, AcqRel, Relaxed).is_err() {
+            if claims.compare_exchange(before, claim, AcqRel, Relaxed).is_err() {
                 continue;
-            }
-            for (to, value) in cell.meta.iter().zip(record.0) {
-                to.store(value, Relaxed);
             }
             let written = payload.each(0, length, fill);
             let whole = written == length;
             crate::stop::here(crate::stop::Point::Queued);
+            // All of the cell's own line at once: whoever polls it takes it away in between.
+            for (to, value) in cell.meta.iter().zip(record.0) {
+                to.store(value, Relaxed);
+            }
             cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
             let next = self.after(place, need);
             let _ = ends.tail.compare_exchange(tail, pack(next), SeqCst, Relaxed);
@@ -99,7 +100,6 @@ impl Queue {
             if cfg!(not(target_arch = "x86_64")) {
                 fence(SeqCst);
             }
-            // A consumer read what comes next last.
             if self.cells > 2 * AHEAD {
                 // A consumer read what comes next last.
                 self.fetch(next.0.wrapping_add(AHEAD), true);
@@ -154,15 +154,15 @@ impl Queue {
     #[cold]
     pub fn stuck(&self) -> bool {
         let (number, _) = self.unpack(self.ends().head.load(Acquire));
-        let first = self.cell(number).word.load(Acquire) & STATE;
+        let first = self.state(number) & STATE;
         matches!(first, CLAIMED | TAKEN) && self.heal() && !self.readable()
     }
 
     /// The chunk that the queue goes on in.
     pub fn next(&self) -> Option<u32> {
         let (number, _) = self.unpack(self.ends().tail.load(Acquire));
-        let word = self.cell(number).word.load(Acquire);
-        (word >> LAP_AT == self.lap(number) && word & STATE == END).then(|| next_in(word))
+        let claim = self.claim(number).load(Acquire);
+        (claim >> LAP_AT == self.lap(number) && claim & STATE == END).then(|| next_in(claim))
     }
 
     /// The tail's position: it changes with every datagram.
@@ -182,8 +182,8 @@ impl Queue {
         for _ in 0..MAX_ATTEMPTS {
             let tail = ends.tail.load(Acquire);
             let (number, _) = self.unpack(tail);
-            let cell = self.cell(number);
-            let word = cell.word.load(Acquire);
+            let claim = self.claim(number);
+            let word = claim.load(Acquire);
             if word >> LAP_AT == self.lap(number) {
                 if word & STATE == END {
                     return next_in(word);
@@ -191,7 +191,7 @@ impl Queue {
                 self.help(tail, word);
             } else if ends.tail.load(Acquire) == tail {
                 let end = self.lap(number) << LAP_AT | (next as u64) << UNITS_AT | END;
-                if cell.word.compare_exchange(word, end, AcqRel, Relaxed).is_ok() {
+                if claim.compare_exchange(word, end, AcqRel, Relaxed).is_ok() {
                     return next;
                 }
             }

@@ -1,6 +1,7 @@
 //! What is told with a datagram, as words, and its payload as the pieces that the ring of bytes makes of it.
 #![allow(unsafe_code)]
 
+use crate::shm::usercopy;
 use crate::shm::views::Buffers;
 
 /// What is told with a datagram. Addresses are 128 bits, IPv4 ones v4-mapped.
@@ -171,6 +172,20 @@ impl Span {
         unsafe { into.put(self.at, self.length) }
     }
 
+    /// Fills it from the program's memory at an address; gives how many bytes came before a bad address.
+    #[inline(always)]
+    pub fn take_at(&self, address: usize) -> usize {
+        // SAFETY: a span lies inside the arena, which is mapped for ever; the copy ends at a fault.
+        unsafe { usercopy::copy_in(self.at, address as *const u8, self.length) }
+    }
+
+    /// Copies it into the program's memory at an address; gives how many bytes went before a bad address.
+    #[inline(always)]
+    pub fn put_at(&self, address: usize) -> usize {
+        // SAFETY: as above.
+        unsafe { usercopy::copy_out(address as *mut u8, self.at, self.length) }
+    }
+
     /// Fills it from a payload; gives how many bytes.
     pub fn copy(&self, from: &Payload, offset: usize) -> usize {
         let mut done = 0;
@@ -194,6 +209,7 @@ pub struct Payload {
 
 impl Payload {
     /// `length` bytes from `at` on, both brought inside the ring of `size` bytes at `ring`, which stays mapped for ever.
+    #[inline(always)]
     pub(super) fn new(ring: *mut u8, size: usize, at: usize, length: usize) -> Payload {
         let at = if at < size { at } else { at % size };
         Payload { ring, size, at, length: length.min(size) }

@@ -11,6 +11,10 @@ use crate::shm::tid;
 
 /// How many cells ahead are fetched to be read.
 const AHEAD: u32 = 8;
+/// Fewer datagrams than these are let gather,
+const FEW: u32 = 32;
+/// for so many pauses at most.
+const GATHER_PAUSES: u32 = 4;
 
 /// What a consumer found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +30,17 @@ pub enum Found<R> {
         /// All of this chunk is read.
         empty: bool,
     },
+}
+
+/// How [`Queue::take_first`] ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum First {
+    /// With a datagram.
+    Got,
+    /// Somebody else was quicker.
+    Again,
+    /// It is for [`Queue::pop`] to say what there is.
+    Other,
 }
 
 /// The word of a published cell, claimed by this thread.
@@ -47,7 +62,7 @@ impl Queue {
         let mut at = self.unpack(head);
         for _ in 0..self.cells {
             let cell = self.cell(at.0);
-            let word = cell.word.load(Acquire);
+            let word = self.state(at.0);
             if word >> LAP_AT != self.lap(at.0) {
                 return None;
             }
@@ -72,7 +87,7 @@ impl Queue {
         for _ in 0..=self.cells {
             let head = self.head();
             let place = self.unpack(head);
-            let word = self.cell(place.0).word.load(Acquire);
+            let word = self.state(place.0);
             let next = if word >> LAP_AT != self.lap(place.0) {
                 if head & SCATTERED == 0 {
                     return;
@@ -99,41 +114,93 @@ impl Queue {
         record
     }
 
-    /// Hands the first datagram to `make` and takes it out. `make` is asked again when somebody else took it meanwhile.
-    /// That the queue goes on elsewhere is not looked for. `more`: others probably follow, and are fetched ahead.
+    /// Does a datagram most likely wait? Looks only at what changes when one comes: behind one that somebody is still at
+    /// work on there may be others, which [`Queue::readable`] knows of.
     #[inline]
-    pub fn take(&self, more: bool, mut make: impl FnMut(&Packed, &Payload)) -> Found<()> {
-        let ends = self.ends();
+    pub fn stirs(&self) -> bool {
+        let (number, _) = self.unpack(self.head());
+        self.cell(number).word.load(Acquire) >> LAP_AT == self.lap(number)
+    }
+
+    /// Hands the first datagram to `make` and takes it out. `make` is asked again when somebody else took it meanwhile.
+    #[inline]
+    pub fn take(&self, mut make: impl FnMut(&Packed, &Payload)) -> Found<()> {
         for _ in 0..MAX_ATTEMPTS {
-            let head = self.head();
-            let place = self.unpack(head);
-            let cell = self.cell(place.0);
-            let word = cell.word.load(Acquire);
-            let empty = word >> LAP_AT != self.lap(place.0);
-            if empty || word & STATE != FULL || head & SCATTERED != 0 {
-                if empty && head & SCATTERED == 0 {
-                    return Found::Nothing;
-                }
-                if !empty && word & STATE == DONE {
-                    self.settle();
-                    continue;
-                }
-                break;
-            }
-            let next = self.after(place, units_in(word));
-            if more {
-                for ahead in [1, 2, 4, AHEAD] {
-                    self.fetch(next.0.wrapping_add(ahead), false);
-                }
-            }
-            let record = self.record(cell, word);
-            make(&record, &self.payload(place, record.length()));
-            // Nobody writes there before the head has moved: if it is where it was, the copy is good.
-            if ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed).is_ok() {
-                return Found::Got(());
+            match self.take_first(false, |record, payload| {
+                make(record, payload);
+                true
+            }) {
+                First::Got => return Found::Got(()),
+                First::Other => break,
+                First::Again => {}
             }
         }
         self.pop(false, |_| true, make)
+    }
+
+    /// How many datagrams wait, by the last look at the tail.
+    #[inline]
+    fn known(&self, head: u64) -> u32 {
+        let known = (self.ends().tail_seen.load(Relaxed) as u32).wrapping_sub(head as u32);
+        if known <= self.cells {
+            known
+        } else {
+            0
+        }
+    }
+
+    /// Have datagrams gathered? For the end of a one-way stream, where each look at what a sender is at work on costs both
+    /// a trip between the cores: the tail is looked at once for many datagrams, and while there are few, `pause` is called,
+    /// up to some times. False: there is none.
+    #[inline]
+    pub fn gathered(&self, pause: impl Fn()) -> bool {
+        self.known(self.head()) > 0 || self.gather(pause)
+    }
+
+    #[inline(never)]
+    fn gather(&self, pause: impl Fn()) -> bool {
+        let ends = self.ends();
+        for _ in 0..GATHER_PAUSES {
+            let (tail, head) = (ends.tail.load(Acquire), self.head());
+            if (tail as u32).wrapping_sub(head as u32) >= FEW {
+                break;
+            }
+            pause();
+        }
+        let (tail, head) = (ends.tail.load(Acquire), self.head());
+        ends.tail_seen.store(tail, Relaxed);
+        let known = self.known(head);
+        for ahead in 0..known.min(AHEAD) {
+            self.fetch((head as u32).wrapping_add(ahead), false);
+        }
+        known > 0
+    }
+
+    /// Takes the first datagram out if nothing is in the way and `make` agrees. `more`: those that [`Queue::gathered`] knows
+    /// of are fetched ahead.
+    #[inline]
+    pub fn take_first(&self, more: bool, make: impl FnOnce(&Packed, &Payload) -> bool) -> First {
+        let ends = self.ends();
+        let head = self.head();
+        let place = self.unpack(head);
+        let cell = self.cell(place.0);
+        let word = cell.word.load(Acquire);
+        if word >> LAP_AT != self.lap(place.0) || word & STATE != FULL || head & SCATTERED != 0 {
+            return First::Other;
+        }
+        let next = self.after(place, units_in(word));
+        if more && self.known(head) > AHEAD {
+            self.fetch(place.0.wrapping_add(AHEAD), false);
+        }
+        let record = self.record(cell, word);
+        if !make(&record, &self.payload(place, record.length())) {
+            return First::Other;
+        }
+        // Nobody writes there before the head has moved: if it is where it was, the copy is good.
+        match ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed) {
+            Ok(_) => First::Got,
+            Err(_) => First::Again,
+        }
     }
 
     /// Has consumers claim what they take, since something in front of it cannot be taken yet. False: the head is not
@@ -146,6 +213,20 @@ impl Queue {
         now & SCATTERED != 0 || self.ends().head.compare_exchange(now, now | SCATTERED, AcqRel, Relaxed).is_ok()
     }
 
+    /// How many datagrams from `head` to `end` somebody is still at work on.
+    #[cold]
+    fn claimed_before(&self, head: u64, end: Place) -> u32 {
+        let mut claimed = 0;
+        self.walk(head, |_, word, place| {
+            if place == end {
+                return Step::Stop(());
+            }
+            claimed += (word & STATE == CLAIMED) as u32;
+            Step::On
+        });
+        claimed
+    }
+
     /// Hands the first datagram that `choose` wants to `make`, and takes it out unless it is only to be looked at.
     /// `make` may be asked again when somebody else took what was looked at.
     #[inline(never)]
@@ -156,7 +237,7 @@ impl Queue {
         mut make: impl FnMut(&Packed, &Payload),
     ) -> Found<()> {
         for _ in 0..MAX_ATTEMPTS {
-            let mut pending = false;
+            let (mut pending, mut claimed) = (false, 0);
             let mut again = false;
             if !peek {
                 self.settle();
@@ -167,10 +248,16 @@ impl Queue {
                     FULL => {}
                     END => return Step::Stop(Found::Moved { next: next_in(word), empty: !pending }),
                     DONE => return Step::On,
-                    _ => {
+                    other => {
                         pending = true;
+                        claimed += (other == CLAIMED) as u32;
                         return Step::On;
                     }
+                }
+                if claimed > 0 && self.claimed_before(head, place) != claimed {
+                    // One that this walk came by too early is there now, perhaps of the same sender.
+                    again = true;
+                    return Step::Stop(Found::Nothing);
                 }
                 let record = self.record(cell, word);
                 if !choose(&record) {
@@ -259,7 +346,7 @@ impl Queue {
     pub fn heal(&self) -> bool {
         let tail = self.ends().tail.load(Acquire);
         let number = self.unpack(tail).0;
-        let word = self.cell(number).word.load(Acquire);
+        let word = self.claim(number).load(Acquire);
         if word >> LAP_AT == self.lap(number) && word & STATE != END {
             self.help(tail, word);
         }
@@ -271,7 +358,10 @@ impl Queue {
                 if kernel::thread_exists(holder as u32) {
                     others = true;
                 } else {
-                    let _ = cell.word.compare_exchange(word, word & !STATE | DONE, AcqRel, Relaxed);
+                    let now = cell.word.load(Acquire);
+                    if now == word || now >> LAP_AT != word >> LAP_AT {
+                        let _ = cell.word.compare_exchange(now, word & !STATE | DONE, AcqRel, Relaxed);
+                    }
                 }
             }
             Step::<()>::On

@@ -2,19 +2,22 @@
 //!
 //! An entry counts as long as neither the sender changed, nor anything on the port that it sends to; both are counted in
 //! shared memory.
+#![allow(unsafe_code)]
 
 use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 
 use super::place::CHANGES;
 use crate::kernel;
+use crate::shm::views::UserPtr;
 use crate::shm::Packed;
+use crate::signal;
 use crate::socket::Sock;
 
 const ENTRIES: usize = 4;
 
-/// Four words for an address, as long ones as there are.
-type Key = [u64; 4];
+/// A destination as words: an address as long as there are, with its length in the last. All 0: the peer.
+pub type Key = [u64; 4];
 
 /// A destination, and who is there.
 struct Entry {
@@ -46,7 +49,6 @@ pub struct Hit {
 
 const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY, doubtful: false };
 
-/// What a thread remembers.
 /// How long a receiver's life is taken for granted.
 const TRUST_MS: u32 = 10;
 /// The clock is not looked at for so many datagrams after one that came within the same tick.
@@ -72,6 +74,7 @@ impl Entry {
     }
 }
 
+/// What a thread remembers.
 struct Memory {
     /// Waits for a datagram since the last one was sent.
     waits: Cell<u32>,
@@ -101,20 +104,39 @@ thread_local! {
 /// A thread that waited this often without sending is at the end of a one-way stream.
 const ONE_WAY: u32 = 16;
 
+/// This thread's memory. None where the thread is about to end.
+#[inline]
+fn memory<'a>() -> Option<&'a Memory> {
+    let known = signal::destinations();
+    let at = if known != 0 { known } else { find_memory()? };
+    // SAFETY: the thread's own, which has no destructor and so is there as long as the thread runs; made of cells. No
+    // reference leaves a call of this thread.
+    Some(unsafe { &*(at as *const Memory) })
+}
+
+#[cold]
+fn find_memory() -> Option<usize> {
+    let at = MEMORY.try_with(|m| core::ptr::from_ref(m) as usize).ok()?;
+    signal::set_destinations(at);
+    Some(at)
+}
+
 /// Is this thread at the end of a one-way stream of datagrams?
 #[inline]
 pub fn one_way() -> bool {
-    MEMORY.try_with(|m| m.waits.get() > ONE_WAY).unwrap_or(false)
+    memory().is_some_and(|m| m.waits.get() > ONE_WAY)
 }
 
 /// This thread waits for a datagram.
 pub fn waits() {
-    let _ = MEMORY.try_with(|m| m.waits.set(m.waits.get().saturating_add(1)));
+    if let Some(m) = memory() {
+        m.waits.set(m.waits.get().saturating_add(1));
+    }
 }
 
-/// The address as words, with its length in the last. None: one of an odd length, which is not remembered.
+/// The key of an address. None: one of an odd length, which is not remembered.
 #[inline]
-fn key(to: &[u8]) -> Option<Key> {
+pub fn key(to: &[u8]) -> Option<Key> {
     let word = |at: usize| -> u64 { to.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes) };
     match to.len() {
         0 => Some([0; 4]),
@@ -122,6 +144,20 @@ fn key(to: &[u8]) -> Option<Key> {
         28 => Some([word(0), word(8), word(16), 28 | (word(20) >> 32) << 32]),
         _ => None,
     }
+}
+
+/// The key of an address of `length` bytes in the program's memory. None: as above, or one that cannot be read.
+#[inline]
+pub fn key_at(at: UserPtr, length: i32) -> Option<Key> {
+    if length == 16 {
+        let mut bytes = [0; 16];
+        at.read(&mut bytes).ok()?;
+        return key(&bytes);
+    }
+    let mut bytes = [0; 28];
+    let bytes = bytes.get_mut(..length as usize)?;
+    at.read(bytes).ok()?;
+    key(bytes)
 }
 
 #[inline]
@@ -140,34 +176,29 @@ pub fn port_changes(s: &Sock, port: u16) -> u32 {
     s.arena.header().name_changes(port)
 }
 
-/// The destination `to`, encoded, of a datagram that `s` sends; empty for its peer.
+/// Who gets a datagram that `s` sends to `key`.
 #[inline]
-pub fn find(s: &Sock, to: &[u8]) -> Option<Hit> {
-    let key = key(to)?;
-    MEMORY
-        .try_with(|memory| {
-            memory.waits.set(0);
-            let entry = &memory.entries[place(s, &key)];
-            let counts = entry.sender.get() == life(s)
-                && entry.to.iter().zip(key).all(|(mine, given)| mine.get() == given)
-                && entry.changes.get() == s.slot.extra[CHANGES].load(Acquire)
-                && entry.port_changes.get() == s.arena.header().name_changes(entry.port.get());
-            counts.then(|| Hit { doubtful: entry.doubtful(), ..entry.hit.get() })
-        })
-        .ok()?
+pub fn find(s: &Sock, key: &Key) -> Option<Hit> {
+    let memory = memory()?;
+    memory.waits.set(0);
+    let entry = &memory.entries[place(s, key)];
+    let counts = entry.sender.get() == life(s)
+        && entry.to.iter().zip(key).all(|(mine, given)| mine.get() == *given)
+        && entry.changes.get() == s.slot.extra[CHANGES].load(Acquire)
+        && entry.port_changes.get() == s.arena.header().name_changes(entry.port.get());
+    counts.then(|| Hit { doubtful: entry.doubtful(), ..entry.hit.get() })
 }
 
 /// Remembers where a destination led. The numbers of changes were read before it was looked up.
 pub fn keep(s: &Sock, to: &[u8], changes: u64, port: u16, port_changes: u32, hit: Hit) {
     let Some(key) = key(to) else { return };
-    let _ = MEMORY.try_with(|memory| {
-        let entry = &memory.entries[place(s, &key)];
-        entry.sender.set(life(s));
-        entry.changes.set(changes);
-        entry.to.iter().zip(key).for_each(|(mine, given)| mine.set(given));
-        entry.port.set(port);
-        entry.port_changes.set(port_changes);
-        entry.hit.set(hit);
-        entry.asked_ms.set(kernel::coarse_ms());
-    });
+    let Some(memory) = memory() else { return };
+    let entry = &memory.entries[place(s, &key)];
+    entry.sender.set(life(s));
+    entry.changes.set(changes);
+    entry.to.iter().zip(key).for_each(|(mine, given)| mine.set(given));
+    entry.port.set(port);
+    entry.port_changes.set(port_changes);
+    entry.hit.set(hit);
+    entry.asked_ms.set(kernel::coarse_ms());
 }

@@ -141,7 +141,7 @@ fn put_as_it_is(s: &Sock, to: &Target, record: &Packed, data: &mut Buffers<'_>) 
 }
 
 #[cold]
-fn dropped(s: &Sock, to: &Target) {
+pub fn dropped(s: &Sock, to: &Target) {
     let before = to.slot.extra[DROPS].fetch_add(1, Relaxed);
     if before & 15 == 0 {
         // The receiver may be waiting for this very core.

@@ -21,6 +21,7 @@ mod multicast;
 mod naming;
 mod opts;
 mod poll;
+pub mod quick;
 mod receive;
 mod send;
 mod source;

@@ -30,9 +30,6 @@ const SLEEPS: u64 = 2;
 /// Where several sleep, the one that was woken may die before it takes the datagram: the others look now and then.
 const SHARED_SLEEP_NS: u64 = 1_000_000_000;
 
-/// A few microseconds, within which a sender without rest fills much of a queue.
-const GATHER_PAUSES: u32 = 200;
-
 /// poll(2)'s events, all that hold now.
 pub fn ready(s: &Sock) -> u32 {
     let slot = s.slot;
@@ -89,14 +86,15 @@ pub fn answer_bell(s: &Sock, events: u32) {
     }
 }
 
-/// At the end of a one-way stream it pays to let datagrams gather: a receiver that looks all the time takes the line from
-/// the sender with each look, and each datagram costs both of them a trip between the cores.
-fn gather() {
-    if crate::config::get().spin_ns != Some(0) {
-        for _ in 0..GATHER_PAUSES {
-            core::hint::spin_loop();
-        }
-    }
+/// Looks for a short while whether something comes. True when it does.
+#[inline]
+pub fn comes_soon(s: &Sock) -> bool {
+    cache::waits();
+    // Who has no name has no queue, and hears from nobody so soon.
+    let Some(stirs) = mailbox::watcher(s) else { return false };
+    let slot = s.slot;
+    let other = || slot.error.load(Relaxed) as u32 | slot.flags.load(Relaxed) & SlotFlags::SHUT_RD;
+    wait::spin_first(|| stirs() || other() != 0)
 }
 
 /// Is there anything for a receive call to come back with?
@@ -112,13 +110,10 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
     if let Some(companion) = kernel_side::descriptor(s) {
         return wait_for_both(s, companion, deadline);
     }
-    cache::waits();
-    if cache::one_way() {
-        gather();
-    }
-    if wait::spin_gently(|| arrived(s)) {
+    if !wait::has_spun() && comes_soon(s) {
         return Ok(());
     }
+    let _ = wait::has_spun();
     sleep(s, deadline)
 }
 

@@ -149,7 +149,7 @@ fn tell(s: &Sock, record: &Record, m: &mut Incoming<'_>) {
 }
 
 #[inline]
-fn note_time(s: &Sock, time_ns: u64) {
+pub fn note_time(s: &Sock, time_ns: u64) {
     let stamp = &s.slot.extra[STAMP];
     let old = stamp.load(Relaxed);
     if time_ns != 0 {

@@ -20,14 +20,14 @@ use crate::socket::Sock;
 /// UDP_MAX_SEGMENTS.
 const MOST_SEGMENTS: usize = 128;
 /// Flags that change nothing on the way.
-const PLAIN_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CONFIRM;
+pub(super) const PLAIN_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CONFIRM;
 const MSG_PROBE: i32 = 0x10;
 
 /// One attempt to send, which always is the last one: UDP does not wait.
 #[inline]
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     if m.flags & !PLAIN_FLAGS == 0 && m.control.is_empty() {
-        if let Some(hit) = cache::find(s, m.to) {
+        if let Some(hit) = cache::key(m.to).and_then(|key| cache::find(s, &key)) {
             let length = m.data.left();
             let quiet = s.slot.error.load(Relaxed) == 0
                 && !s.slot.has(SlotFlags::SHUT_WR)
