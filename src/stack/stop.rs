@@ -71,6 +71,8 @@ points! {
     Closed = "closed",
     /// A datagram is in the queue, nobody sees it yet.
     Queued = "queued",
+    /// An entry of a shared epoll instance is written, its version is not.
+    BoardWritten = "board-written",
     /// The network is marked as gone, its file is still there.
     NetworkDead = "network-dead",
 }

@@ -26,6 +26,8 @@ struct Plan {
     count: usize,
     switched: Switched,
     sets: Option<i32>,
+    /// Epoll instances that others share were left.
+    left: bool,
 }
 
 /// Runs `act`, which is one of the exec family, with the environment that it is to use. Comes back when it failed.
@@ -36,7 +38,7 @@ struct Plan {
 pub unsafe fn replace(target: Target<'_>, given: Strings, act: impl FnOnce(Strings) -> i32) -> i32 {
     image::warn_of(target);
     let token = signal::before_exec();
-    let mut plan = Plan { counted: [(0, false); MOST], count: 0, switched: Switched::none(), sets: None };
+    let mut plan = Plan { counted: [(0, false); MOST], count: 0, switched: Switched::none(), sets: None, left: false };
     if !fdtable::is_empty() {
         plan.prepare(target);
     }
@@ -82,8 +84,11 @@ impl Plan {
             self.count_one(&s, stays, uncounted);
         }
         self.switched.start();
-        if !uncounted && preloaded.unwrap_or_else(|| image::can_be_preloaded(target)) {
-            self.sets = crate::readiness::pack();
+        if !uncounted {
+            let knows = preloaded.unwrap_or_else(|| image::can_be_preloaded(target));
+            crate::readiness::leaving(!knows);
+            self.left = true;
+            self.sets = if knows { crate::readiness::pack() } else { None };
         }
     }
 
@@ -119,6 +124,9 @@ impl Plan {
             }
         }
         self.switched.undo();
+        if self.left {
+            crate::readiness::stays();
+        }
         if let Some(fd) = self.sets {
             let _ = kernel::close(fd);
         }

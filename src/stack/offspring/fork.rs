@@ -36,6 +36,7 @@ pub fn after_fork(child: bool) {
 
 /// fork(2) failed after [`before_fork`] and [`after_fork`] of the parent.
 pub fn not_forked() {
+    crate::readiness::not_forked();
     for (fd, _) in fdtable::all() {
         if let Some(s) = fdtable::get(fd) {
             lessen(s.slot);
@@ -82,6 +83,7 @@ pub fn leave() {
     if process::borrowed() || fdtable::is_shared() {
         return;
     }
+    crate::readiness::leave();
     for (fd, _) in fdtable::all() {
         if let Some(s) = fdtable::get(fd) {
             socket::detach(&s);
@@ -105,6 +107,7 @@ pub fn leave_at_once() {
     if fdtable::is_empty() || process::borrowed() || fdtable::is_shared() {
         return;
     }
+    crate::readiness::leave();
     for (fd, number) in fdtable::all() {
         if let Some(s) = fdtable::get(fd) {
             if fdtable::take(fd, number) {

@@ -9,7 +9,7 @@ mod poke;
 mod poll;
 pub mod select;
 
-pub use epoll::{pack, unpack};
+pub use epoll::{leave, leaving, not_forked, pack, stays, unpack};
 pub use internal::is_internal;
 pub use poke::{poke, Poke};
 pub use poll::{concerns_fd, poll};
@@ -62,7 +62,8 @@ fn is_shared(s: &Sock) -> bool {
 /// When a sleeper has to look at a socket again, whether its bell rings or not. `heard`: an ear of its own is told.
 fn next_look(s: &Sock, heard: bool) -> Option<u64> {
     let own = s.ops().next_look(s);
-    let soon = (!heard && is_shared(s) && s.ops().bell_is_taken(s)).then(|| kernel::now_ns() + SHARED_LOOK_NS);
+    let unheard = !heard && (s.fd < 0 || is_shared(s) && s.ops().bell_is_taken(s));
+    let soon = unheard.then(|| kernel::now_ns() + SHARED_LOOK_NS);
     [own, soon].into_iter().flatten().min()
 }
 

@@ -82,6 +82,8 @@ pub struct Header {
     backed: AtomicU64,
     /// What TCP ports remember, by bucket; see `names::memory`.
     pub port_memory: [[AtomicU64; 3]; BUCKETS],
+    /// Names of boards + 1, 0 in a free place; see `shm::board`.
+    pub(super) boards: [AtomicU32; 64],
     /// Which pages of ears have memory.
     ears_backed: [AtomicU64; SLOTS as usize * size_of::<Ears>() / 4096 / 64],
     /// Names in TIME_WAIT; see `names::timewait`.

@@ -172,6 +172,11 @@ impl Slot {
         self.generation.load(Acquire) & 1 == 1
     }
 
+    /// Is it in use, in this life?
+    pub fn is_life(&self, generation: u32) -> bool {
+        generation & 1 == 1 && self.generation.load(Acquire) == generation
+    }
+
     /// Are all of these flags set?
     #[inline]
     pub fn has(&self, flags: u32) -> bool {

@@ -28,8 +28,10 @@ pub fn pack() -> Option<i32> {
             continue;
         }
         let first = done.iter().find(|(_, other)| Arc::ptr_eq(set, other)).map_or(*fd, |(first, _)| *first);
-        let records = if first == *fd { set.lock().records() } else { Vec::new() };
+        let items = set.lock();
+        let records = if first == *fd { items.records() } else { Vec::new() };
         words.extend([*fd as u64, first as u64, records.len() as u64]);
+        words.extend(items.share_words());
         words.extend(records.iter().flat_map(Record::to_words));
         done.push((*fd, set.clone()));
     }
@@ -67,7 +69,7 @@ pub fn unpack(fd: i32) {
 }
 
 fn restore(mut words: &[u64]) -> Option<()> {
-    while let [fd, first, count, rest @ ..] = words {
+    while let [fd, first, count, board, epoch, version, rest @ ..] = words {
         let (fd, first) = (*fd as i32, *first as i32);
         let length = (*count as usize).checked_mul(Record::WORDS)?;
         words = rest.get(length..)?;
@@ -85,6 +87,7 @@ fn restore(mut words: &[u64]) -> Option<()> {
                 None => items.watch_nested(bells, id, record.fd),
             };
         }
+        set.lock().share_again([*board, *epoch, *version]);
     }
     Some(())
 }

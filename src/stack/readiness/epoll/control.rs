@@ -2,12 +2,13 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::item::Target;
+use super::item::{Items, Target};
 use super::{instance, set_for, set_of};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
 use crate::shm::views::UserPtr;
+use crate::shm::Writing;
 
 /// The events that EPOLLEXCLUSIVE may come with (EPOLLEXCLUSIVE_OK_BITS).
 const EXCLUSIVE_WITH: u32 = (libc::EPOLLIN
@@ -86,6 +87,7 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
             }
             let set = set_for(epoll)?;
             let mut items = set.lock();
+            let held = items.hold(set.bells.load(Acquire));
             if items.find(fd, target).is_some() {
                 return Err(Errno::EEXIST);
             }
@@ -103,6 +105,7 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
                 items.remove(id);
                 return Err(e);
             }
+            announce(&mut items, held, id);
             drop(items);
             set.kick();
             Ok(())
@@ -110,8 +113,10 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
         libc::EPOLL_CTL_MOD => {
             let set = set_of(epoll).ok_or(Errno::ENOENT)?;
             let mut items = set.lock();
+            let held = items.hold(set.bells.load(Acquire));
             let id = items.find(fd, target).ok_or(Errno::ENOENT)?;
             items.modify(id, events, data)?;
+            announce(&mut items, held, id);
             drop(items);
             set.kick();
             Ok(())
@@ -119,7 +124,12 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
         libc::EPOLL_CTL_DEL => {
             let set = set_of(epoll).ok_or(Errno::ENOENT)?;
             let mut items = set.lock();
+            let held = items.hold(set.bells.load(Acquire));
             let id = items.find(fd, target).ok_or(Errno::ENOENT)?;
+            if let Some(held) = &held {
+                items.publish_end(held, id);
+            }
+            items.end_of_change(held);
             items.retire(id);
             if target == Target::Nested {
                 for watched in [fd, super::bells(fd)] {
@@ -130,6 +140,14 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
         }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Other processes that have the instance learn of an item.
+fn announce(items: &mut Items, held: Option<Writing>, id: u32) {
+    let Some(writing) = &held else { return };
+    items.publish(writing, id);
+    items.end_of_change(held);
+    items.tell_others();
 }
 
 /// Does an instance contain, however deep, the other one? EP_MAX_NESTS bounds the depth.

@@ -30,6 +30,7 @@ use crate::fdtable::{self, LIMIT};
 use crate::kernel;
 use crate::network;
 use crate::process;
+use crate::shm::SlotFlags;
 use crate::signal::Held;
 use crate::socket::Sock;
 use crate::wait::Deadline;
@@ -144,7 +145,7 @@ impl Set {
     /// Gives the set, which came by fork, bells of its own: what one process takes of bells the other would never hear.
     #[cold]
     fn separate(&self, epoll: i32) {
-        let mut items = self.lock();
+        let mut items = Held::new(|| self.items.lock());
         let life = LIFE.load(Relaxed);
         if self.life.load(Acquire) == life {
             return;
@@ -163,22 +164,58 @@ impl Set {
 
     /// The items, with the program's handlers kept waiting.
     fn lock(&self) -> Held<MutexGuard<'_, Items>> {
-        Held::new(|| self.items.lock())
+        let mut items = Held::new(|| self.items.lock());
+        if items.is_shared() && self.life.load(Relaxed) == LIFE.load(Relaxed) {
+            items.catch_up(self.bells.load(Acquire));
+        }
+        items
+    }
+
+    /// See [`Items::collect`]; other processes that have the instance too know of it.
+    fn collect(&self, items: &mut Items, into: &mut [libc::epoll_event]) -> usize {
+        if !items.is_shared() {
+            return items.collect(into);
+        }
+        let held = items.hold(self.bells.load(Acquire));
+        let count = items.collect(into);
+        if let Some(held) = &held {
+            items.publish_told(held);
+        }
+        items.end_of_change(held);
+        count
+    }
+
+    /// See [`Items::take_back_last`].
+    fn take_back_last(&self, items: &mut Items) {
+        let held = items.hold(self.bells.load(Acquire));
+        let id = items.take_back_last();
+        if let (Some(held), Some(id)) = (&held, id) {
+            items.publish(held, id);
+        }
+        items.end_of_change(held);
     }
 
     /// Asks every active socket to ring, through the set's ear where others may take the bell. Gives the moment at which
     /// one of them may change by itself.
     fn arm(&self, items: &mut Items) -> Option<u64> {
         let look_by = items.arm_active();
+        items.hearing.wanted |= items.is_shared() && items.hearing.fd().is_none();
         if !items.hearing.wanted {
             return look_by;
         }
         let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
         let made = network::arena().and_then(|arena| items.hearing.open(arena));
-        match made
-            .and_then(|ear| kernel::epoll_control(self.bells.load(Acquire), libc::EPOLL_CTL_ADD, ear, events, EAR))
-        {
-            Ok(()) => items.arm_active(),
+        let bells = self.bells.load(Acquire);
+        let heard = made.and_then(|(fd, ear)| {
+            kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, fd, events, EAR)?;
+            Ok(ear)
+        });
+        match heard {
+            Ok(ear) => {
+                items.share_ear(ear);
+                items.catch_up(bells);
+                items.arm_active()
+            }
             Err(_) => {
                 items.forget_ear();
                 look_by
@@ -258,15 +295,25 @@ fn none() -> bool {
     sets().is_empty()
 }
 
-/// A descriptor of ours goes: its items go too, unless a duplicate keeps the socket open here.
+/// A descriptor of ours goes: its items go too, unless a duplicate keeps the socket open, here or in another process.
 pub fn forget(fd: i32, number: u32) {
     if none() {
         return;
     }
     let kept = fdtable::all().any(|(other, n)| n == number && other != fd);
+    if kept {
+        return;
+    }
+    let elsewhere = network::opened().and_then(|arena| arena.slot(number)).is_some_and(|slot| {
+        // An upper bound: whoever looks at the items later asks the kernel.
+        slot.has(SlotFlags::SHARED) && slot.refs.load(Acquire) > 1
+    });
     for set in sets().values() {
-        if !kept {
-            set.lock().remove_socket(number);
+        let mut items = set.lock();
+        if elsewhere {
+            items.orphan(number);
+        } else {
+            items.remove_socket(number);
         }
     }
 }
@@ -433,6 +480,40 @@ pub fn before_fork() {
     // SAFETY: the lock was just taken by this thread and not let go.
     for set in each_once(unsafe { &*SETS.data_ptr() }) {
         core::mem::forget(set.items.lock());
+        #[allow(unsafe_code)]
+        // SAFETY: as above.
+        unsafe { &mut *set.items.data_ptr() }.expect_child();
+    }
+}
+
+/// There is no child after all.
+pub fn not_forked() {
+    sets().values().for_each(|set| set.lock().expect_none());
+}
+
+/// The program is about to become another one, in which it has no instance that is close-on-exec, or none at all.
+pub fn leaving(all: bool) {
+    let sets = sets();
+    let closes = |fd: i32| kernel::fcntl(fd, libc::F_GETFD, 0).is_ok_and(|flags| flags & libc::FD_CLOEXEC != 0);
+    for set in each_once(&sets).filter(|set| set.lock().is_shared()) {
+        let numbers = || sets.iter().filter(|(_, other)| Arc::ptr_eq(set, other));
+        if all || numbers().all(|(fd, _)| closes(*fd)) {
+            set.lock().leaving(true);
+        }
+    }
+}
+
+/// It did not become another one.
+pub fn stays() {
+    sets().values().for_each(|set| set.lock().leaving(false));
+}
+
+/// The process exits. Nothing here waits: a handler may end it in the middle of anything.
+pub fn leave() {
+    for set in SETS.try_read().iter().flat_map(|sets| sets.values()) {
+        if let Some(mut items) = set.items.try_lock() {
+            items.unshare();
+        }
     }
 }
 
@@ -445,6 +526,9 @@ pub fn after_fork(child: bool) {
     // SAFETY: the locks were taken by `before_fork` in this thread, or in the one that this is a copy of.
     unsafe {
         for set in each_once(&*SETS.data_ptr()) {
+            if child {
+                (*set.items.data_ptr()).join();
+            }
             set.items.force_unlock(Default::default());
         }
         SETS.force_unlock_write(Default::default());

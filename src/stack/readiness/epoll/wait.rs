@@ -104,7 +104,7 @@ fn gather(
             }
         }
         let mut items = set.lock();
-        let mut count = items.collect(told);
+        let mut count = set.collect(&mut items, told);
         if count > 0 && busy && !due {
             return Ok(count);
         }
@@ -113,7 +113,7 @@ fn gather(
         if full && set.full_waits.fetch_add(1, Relaxed) & 1 == 0 {
             let mut one = [libc::epoll_event { events: 0, u64: 0 }];
             if kernel_part(epoll, &mut one) > 0 {
-                items.take_back_last();
+                set.take_back_last(&mut items);
                 told[count - 1] = one[0];
             }
         }
@@ -128,7 +128,7 @@ fn gather(
         // With no time to wait the mask is never looked at: what it lets through stays pending (ep_poll).
         if count > 0 || at_once {
             if count == 0 && !took && take_bells(set) {
-                return Ok(set.lock().collect(told));
+                return Ok(set.collect(&mut set.lock(), told));
             }
             return Ok(count);
         }
@@ -138,7 +138,7 @@ fn gather(
         let whole = set.whole.load(Acquire);
         let slept = wait::interruptible_poll(&interrupts, mask, whole, || sleep(set, epoll, deadline, at_once, mask))?;
         if slept.unwrap_or(false) {
-            count = set.lock().collect(told);
+            count = set.collect(&mut set.lock(), told);
             count += kernel_part(epoll, &mut told[count..]);
             return Ok(count);
         }

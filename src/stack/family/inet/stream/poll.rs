@@ -71,7 +71,8 @@ pub fn ready_for(s: &Sock, wanted: u32) -> u32 {
 
 /// poll(2)'s events, all that hold now.
 pub fn ready(s: &Sock) -> u32 {
-    if s.slot.state.load(Acquire) == state::SYN_SENT {
+    // Whoever does not hold the socket cannot go on with its connection.
+    if s.slot.state.load(Acquire) == state::SYN_SENT && s.fd >= 0 {
         connect::progress(s);
     }
     let base = s.slot.state.load(Acquire);
@@ -86,7 +87,7 @@ pub fn ready(s: &Sock) -> u32 {
         return HUP | OUT | error | if shut { IN | RDHUP } else { 0 };
     };
     let (tx, rx) = (end.tx(), end.rx());
-    if end.far().slot.load(Relaxed) == 0 {
+    if end.far().slot.load(Relaxed) == 0 && s.fd >= 0 {
         deferred::look(s, &end);
         close::never_accepted(s, &end);
     }

@@ -86,6 +86,9 @@ impl Items {
             if item.events & libc::EPOLLONESHOT as u32 != 0 {
                 item.spent = true;
             }
+            if self.shared.is_some() && item.events & (libc::EPOLLONESHOT | libc::EPOLLET) as u32 != 0 {
+                self.told.push(id);
+            }
             into[count] = libc::epoll_event { events: found, u64: item.data };
             self.last = Some(id);
             count += 1;
@@ -98,13 +101,14 @@ impl Items {
     }
 
     /// The event that [`Items::collect`] told last is not told after all: the item comes first with the next.
-    pub fn take_back_last(&mut self) {
-        let Some(id) = self.last.take() else { return };
+    pub fn take_back_last(&mut self) -> Option<u32> {
+        let id = self.last.take()?;
         if let Some(item) = self.slots[id as usize].as_mut() {
             (item.fresh, item.spent) = (true, false);
             self.active.retain(|other| *other != id);
             self.active.push_front(id);
         }
+        Some(id)
     }
 
     /// In a loop that never sleeps: leaves those to their bells that have had nothing for long, so that a wait costs what

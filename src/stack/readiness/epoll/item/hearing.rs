@@ -23,12 +23,12 @@ impl Hearing {
         self.ear.map(|(fd, _)| fd)
     }
 
-    /// Makes an ear. Gives its descriptor.
-    pub fn open(&mut self, arena: &'static Arena) -> Result<i32> {
+    /// Makes an ear. Gives its descriptor and its number.
+    pub fn open(&mut self, arena: &'static Arena) -> Result<(i32, u32)> {
         self.wanted = false;
         let ear = ears::open(arena)?;
         self.ear = Some(ear);
-        Ok(ear.0)
+        Ok(ear)
     }
 
     /// The descriptor has another number now.
@@ -40,7 +40,9 @@ impl Hearing {
 
     /// Enters the ear beside an item's socket if others may take its bell.
     pub fn listen(&mut self, item: &mut Item, s: &Sock) {
-        if item.heard || !is_shared(s) {
+        // Of one that this process never held it has no bell either, and looks by itself.
+        let concerned = if s.fd < 0 { item.orphan } else { is_shared(s) };
+        if item.heard || !concerned {
             return;
         }
         match self.ear {
@@ -85,5 +87,6 @@ impl Drop for Items {
         if let Some(fd) = self.hearing.fd() {
             internal::drop(fd);
         }
+        self.unshare();
     }
 }

@@ -3,17 +3,20 @@
 mod activity;
 mod hearing;
 mod record;
+mod share;
 mod watch;
 
 pub use hearing::Hearing;
 pub use record::Record;
 
+use core::cell::Cell;
 use core::sync::atomic::Ordering::*;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{arrivals, is_ready};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
+use crate::kernel;
 use crate::network;
 use crate::socket::Sock;
 
@@ -50,6 +53,10 @@ pub struct Item {
     gone: bool,
     /// The set's ear is entered beside the socket.
     heard: bool,
+    /// This process closed the socket, which another one keeps open.
+    orphan: bool,
+    /// Nobody has it any more.
+    over: Cell<bool>,
 }
 
 /// The items of a set.
@@ -69,6 +76,12 @@ pub struct Items {
     pub some_quiet: bool,
     /// What is heard of sockets with that other processes hold too, once there are any.
     pub hearing: Hearing,
+    /// Other processes may have the instance as well.
+    shared: Option<share::Shared>,
+    /// Nobody else has it any more, or there is no memory to share it.
+    lonely: bool,
+    /// Items of a shared instance that were told, whose state that changed.
+    told: Vec<u32>,
 }
 
 fn key(fd: i32, target: Target) -> (i32, u32) {
@@ -79,7 +92,7 @@ fn key(fd: i32, target: Target) -> (i32, u32) {
 }
 
 impl Item {
-    /// The socket, if it is still the one that was registered.
+    /// The socket, if it is still the one that was registered; its descriptor is -1 if this process does not hold it.
     fn socket(&self) -> Option<Sock> {
         let Target::Socket(number, generation) = self.target else { return None };
         let arena = network::opened()?;
@@ -87,22 +100,37 @@ impl Item {
         // The number may be closed while a duplicate keeps the registration alive.
         let fd = match fdtable::is(self.fd, number) || fdtable::get(self.fd).is_some_and(|s| s.number == number) {
             true => self.fd,
-            false => fdtable::all().find(|(_, n)| *n == number).map_or(self.fd, |(fd, _)| fd),
+            false => fdtable::all().find(|(_, n)| *n == number).map_or(-1, |(fd, _)| fd),
         };
         Some(Sock { fd, number, slot, arena })
     }
 
     /// The events that hold now, of those that this item is for.
     fn ready(&self) -> u32 {
-        if self.spent || self.gone {
+        if self.spent || self.gone || self.over.get() {
             return 0;
         }
         let found = match self.target {
             Target::Nested if is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
             Target::Nested => 0,
-            Target::Socket(..) => self.socket().map_or(0, |s| s.ops().ready_for(&s, self.events & !FLAGS | ALWAYS)),
+            Target::Socket(..) => self.socket().map_or(0, |s| {
+                let found = s.ops().ready_for(&s, self.events & !FLAGS | ALWAYS);
+                if s.fd >= 0 || found == 0 || self.lives_elsewhere(&s) {
+                    found
+                } else {
+                    0
+                }
+            }),
         };
         found & (self.events | ALWAYS) & !FLAGS
+    }
+
+    /// A socket of another process is ready: does it live? One that was killed could not say that it closed it.
+    #[cold]
+    fn lives_elsewhere(&self, s: &Sock) -> bool {
+        let lives = kernel::unix_socket_exists(s.slot.inode.load(Relaxed)).unwrap_or(false);
+        self.over.set(!lives);
+        lives
     }
 
     /// What to tell now, by the rules of level and edge, and what that is told for. Changes nothing.
@@ -161,6 +189,8 @@ impl Items {
             spent: false,
             gone: false,
             heard: false,
+            orphan: false,
+            over: Cell::new(false),
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -239,6 +269,16 @@ impl Items {
     pub fn remove_socket(&mut self, number: u32) {
         for id in self.of_socket(number) {
             self.remove(id);
+        }
+    }
+
+    /// This process closed a socket that another one keeps open: its items stay.
+    pub fn orphan(&mut self, number: u32) {
+        for id in self.of_socket(number) {
+            if let Some(item) = self.slots[id as usize].as_mut() {
+                item.orphan = true;
+            }
+            self.wake(id);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::socket::Sock;
 impl Items {
     /// Has our bells watch an item's anchor, edge-triggered.
     pub fn watch(&self, bells: i32, id: u32, s: &Sock) -> Result<()> {
-        let Some(item) = &self.slots[id as usize] else { return Ok(()) };
+        let Some(item) = self.slots[id as usize].as_ref().filter(|_| s.fd >= 0) else { return Ok(()) };
         let exclusive = item.events & libc::EPOLLEXCLUSIVE as u32;
         let mut events = (libc::EPOLLIN | libc::EPOLLET) as u32 | exclusive;
         if exclusive == 0 {
@@ -72,7 +72,7 @@ impl Items {
     pub fn rung(&mut self, id: u32, events: u32) {
         if let Some(s) = self.socket(id) {
             let mut told = events;
-            if told & libc::EPOLLHUP as u32 != 0 {
+            if told & libc::EPOLLHUP as u32 != 0 && s.fd >= 0 {
                 // An anchor that was not connected yet when it was registered was hung up too: ask again.
                 let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
                 let _ = kernel::ppoll(&mut fds, Some(0), None);
