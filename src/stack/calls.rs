@@ -117,6 +117,9 @@ pub fn is_kernels(name: &Name) -> bool {
 pub fn hand_over(s: &Sock) -> Result<i32> {
     let new = kernel::socket(s.family(), s.kind() | libc::SOCK_CLOEXEC, s.slot.protocol.load(Relaxed) as i32)?;
     options::repeat(s.slot, new);
+    if s.kind() == libc::SOCK_STREAM {
+        inet::stream::repeat(s, new);
+    }
     if s.slot.has(SlotFlags::BOUND) {
         let (bytes, length) = s.slot.local().encode();
         if let Err(e) = kernel::bind(new, &bytes[..length]) {

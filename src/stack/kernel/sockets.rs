@@ -75,6 +75,24 @@ pub fn getsockopt(fd: i32, level: i32, name: i32, into: &mut [u8]) -> Result<usi
     Ok((length as usize).min(into.len()))
 }
 
+/// setsockopt(2) with a pointer of the program.
+///
+/// # Safety
+/// The kernel checks the pointer.
+pub unsafe fn setsockopt_from(fd: i32, level: i32, name: i32, value: usize, length: i32) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { sys!(setsockopt, fd, level, name, value, length) }.map(drop)
+}
+
+/// getsockopt(2) with pointers of the program.
+///
+/// # Safety
+/// The kernel checks the pointers.
+pub unsafe fn getsockopt_to(fd: i32, level: i32, name: i32, value: usize, length_at: usize) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { sys!(getsockopt, fd, level, name, value, length_at) }.map(drop)
+}
+
 /// getsockopt(2) of an int.
 pub fn getsockopt_int(fd: i32, level: i32, name: i32) -> Result<i32> {
     let mut value = 0i32;

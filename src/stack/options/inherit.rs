@@ -16,7 +16,7 @@ const SET: usize = 5;
 const RATE: usize = 7;
 const FLAGS: usize = 8;
 const WORDS: usize = 9;
-const END: usize = 26;
+const END: usize = 24;
 
 /// Options that begin anew.
 const NOT_INHERITED: [usize; 3] = [PRIORITY, FASTOPEN, DEFER_ACCEPT];

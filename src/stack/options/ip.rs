@@ -7,6 +7,7 @@ use super::row::{flag, int, own, store, Default::*, Get, Row, Set, ALL, TCP, UDP
 use super::special as sp;
 use super::system::System;
 use crate::abi::{Errno, Result};
+use crate::family::inet::dgram::multicast;
 use crate::shm::views::UserPtr;
 use crate::socket::Sock;
 
@@ -53,13 +54,15 @@ pub const ROWS: &[Row] = &[
     int(libc::IP_MULTICAST_ALL, ALL, IP_MULTICAST_ALL, Families(1, 0), Set::Range(0, 1)).least(1),
     own(libc::IP_MULTICAST_IF, TCP, Get::Own(|_, room| room.put_int(0)), Set::RefuseFirst(INVALID)),
     int(libc::IP_UNICAST_IF, ALL, IP_UNICAST_IF, Is(0), Set::First(sp::set_unicast_interface)),
+    own(libc::IP_IPSEC_POLICY, ALL, Get::Refuse(NO), Set::First(sp::machine::ipsec)),
+    own(libc::IP_XFRM_POLICY, ALL, Get::Refuse(NO), Set::First(sp::machine::xfrm)),
     refused(libc::IP_ADD_MEMBERSHIP, TCP, Get::Refuse(NO), Errno::EPROTO),
     refused(libc::IP_DROP_MEMBERSHIP, TCP, Get::Refuse(NO), Errno::EPROTO),
     refused(libc::IP_BLOCK_SOURCE, TCP, Get::Refuse(NO), INVALID),
     refused(libc::IP_UNBLOCK_SOURCE, TCP, Get::Refuse(NO), INVALID),
     refused(libc::IP_ADD_SOURCE_MEMBERSHIP, TCP, Get::Refuse(NO), INVALID),
     refused(libc::IP_DROP_SOURCE_MEMBERSHIP, TCP, Get::Refuse(NO), INVALID),
-    refused(libc::IP_MSFILTER, TCP, Get::Refuse(INVALID), INVALID),
+    refused(libc::IP_MSFILTER, TCP, Get::Own(multicast::no_filter), INVALID),
     refused(libc::MCAST_JOIN_GROUP, TCP, Get::Refuse(NO), INVALID),
     refused(libc::MCAST_LEAVE_GROUP, TCP, Get::Refuse(NO), INVALID),
     refused(libc::MCAST_BLOCK_SOURCE, TCP, Get::Refuse(NO), INVALID),

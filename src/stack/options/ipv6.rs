@@ -107,7 +107,9 @@ pub const ROWS: &[Row] = &[
     own(libc::IPV6_ADDRFORM, BOTH, Get::Find(sp::address_form), Set::Do(sp::set_address_form)).least(4),
     group(libc::IPV6_ADD_MEMBERSHIP, no_membership),
     group(libc::IPV6_DROP_MEMBERSHIP, no_membership),
-    own(libc::IPV6_JOIN_ANYCAST, BOTH, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::EADDRNOTAVAIL)))),
+    own(libc::IPV6_IPSEC_POLICY, BOTH, Get::Refuse(NO), Set::Own(sp::machine::ipsec6)),
+    own(libc::IPV6_XFRM_POLICY, BOTH, Get::Refuse(NO), Set::Own(sp::machine::xfrm6)),
+    own(libc::IPV6_JOIN_ANYCAST, BOTH, Get::Refuse(NO), Set::Own(join_anycast)),
     own(libc::IPV6_LEAVE_ANYCAST, BOTH, Get::Refuse(NO), Set::Own(|_, _, n| Err(short(n, 20, Errno::ENOENT)))),
     group(libc::MCAST_JOIN_GROUP, no_group),
     group(libc::MCAST_LEAVE_GROUP, no_group),
@@ -210,6 +212,27 @@ fn no_membership(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
     Err(short(length, 20, Errno::EPROTO))
 }
 
+/// An anycast address belongs to routers: who may join one (CAP_NET_ADMIN) needs an interface on whose link it is, which no
+/// address of this network is (__ipv6_sock_ac_join).
+fn join_anycast(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
+    if length < 20 {
+        return Err(INVALID);
+    }
+    let mut address = [0u8; 16];
+    at.read(&mut address)?;
+    let index = at.plus(16).read_u32()?;
+    if !sp::may_administrate(s) {
+        return Err(Errno::EPERM);
+    }
+    if address[0] == 0xff || core::net::Ipv6Addr::from(address).is_loopback() {
+        return Err(INVALID);
+    }
+    if index != 0 && crate::kernel::interface_name(s.fd, index).is_err() {
+        return Err(Errno::ENODEV);
+    }
+    Err(Errno::EADDRNOTAVAIL)
+}
+
 fn no_group(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
     Err(short(length, 136, Errno::EADDRNOTAVAIL))
 }
@@ -222,8 +245,11 @@ fn nothing(_s: &Sock, room: &row::Room) -> Result<()> {
     room.length_at.write_u32(0)
 }
 
-/// The rest is told what one without CAP_NET_RAW is told.
+/// Who has CAP_NET_RAW may say that there is none; the rest is told what one without it is told.
 fn no_option(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
+    if !sp::may_send_raw() {
+        return Err(Errno::EPERM);
+    }
     no_header(length, Errno::EPERM)
 }
 

@@ -20,6 +20,7 @@ use core::sync::atomic::Ordering::*;
 
 pub use places::*;
 use row::{Default, Get, Room, Row, Set};
+pub use special::machine;
 
 use crate::abi::{Errno, Result};
 use crate::kernel;
@@ -108,7 +109,12 @@ pub fn get(s: &Sock, level: i32, name: i32, value: UserPtr, length_at: UserPtr) 
         return Err(Errno::EINVAL);
     }
     let room = Room { value, length_at, given: given as usize };
-    let row = find(s, level, name).ok_or(Errno::ENOPROTOOPT)?;
+    let Some(row) = find(s, level, name) else {
+        return match level.style != Style::Plain && machine::is_netfilter(name) {
+            true => machine::get(s, level.number, name, value, length_at),
+            false => Err(Errno::ENOPROTOOPT),
+        };
+    };
     let int = match row.get {
         Get::Int => row::value(s.slot, row),
         Get::Find(find) => find(s)?,
@@ -155,7 +161,7 @@ fn ip_style(s: &Sock, row: Option<&Row>, name: i32, value: UserPtr, length: usiz
     if is_routing(name) {
         return Err(Errno::EOPNOTSUPP);
     }
-    let row = row.ok_or(Errno::ENOPROTOOPT)?;
+    let Some(row) = row else { return unknown(s, libc::IPPROTO_IP, name, value, length) };
     if matches!(row.set, Set::First(_) | Set::RefuseFirst(_)) {
         return row.apply(s, 0, value, length);
     }
@@ -179,11 +185,19 @@ fn ipv6_style(s: &Sock, row: Option<&Row>, name: i32, value: UserPtr, length: us
     if is_routing(name) {
         return Err(Errno::EOPNOTSUPP);
     }
-    let row = row.ok_or(Errno::ENOPROTOOPT)?;
+    let Some(row) = row else { return unknown(s, libc::IPPROTO_IPV6, name, value, length) };
     if length < row.least {
         return Err(Errno::EINVAL);
     }
     row.apply(s, given, value, length)
+}
+
+/// An option that the level itself does not have.
+fn unknown(s: &Sock, level: i32, name: i32, value: UserPtr, length: usize) -> Result<()> {
+    if machine::is_netfilter(name) {
+        return machine::set(s, level, name, value, length);
+    }
+    Err(Errno::ENOPROTOOPT)
 }
 
 /// MRT_BASE to MRT_MAX, MRT6_BASE to MRT6_MAX.

@@ -86,6 +86,8 @@ places!(
     // Bytes of the key, then 32 bytes.
     FASTOPEN_KEY_LENGTH = 53,
     FASTOPEN_KEY = 54,
+    // The stream position that SOF_TIMESTAMPING_OPT_ID counts from.
+    STAMP_BASE = 90,
 );
 
 // IPPROTO_IP.

@@ -25,6 +25,7 @@ mod name {
     pub const SO_RCVMARK: i32 = 75;
     pub const SO_PASSPIDFD: i32 = 76;
     pub const SO_PEERPIDFD: i32 = 77;
+    pub const SO_DEVMEM_DONTNEED: i32 = 80;
     pub const SO_RCVPRIORITY: i32 = 82;
     pub const SO_PASSRIGHTS: i32 = 83;
     pub const SO_BSDCOMPAT: i32 = 14;
@@ -105,9 +106,7 @@ pub const ROWS: &[Row] = &[
     own(libc::SO_PEERNAME, ALL, Get::Own(sp::peer_name), Set::Refuse(NO)),
     own(libc::SO_BINDTODEVICE, ALL, Get::Own(sp::device), Set::First(sp::set_device)),
     int(SO_BINDTOIFINDEX, ALL, DEVICE, Is(0), Set::Map(sp::device_index)),
-    // Filters of datagram sockets are answered before the tables are asked. A stream has no packets to filter.
-    own(libc::SO_GET_FILTER, ALL, Get::Own(|_, room| room.length_at.write_u32(0)), Set::Own(sp::no_filter)),
-    own(libc::SO_DETACH_FILTER, ALL, Get::Refuse(NO), Set::Refuse(Errno::ENOENT)),
+    // SO_ATTACH_FILTER and SO_DETACH_FILTER are answered by the protocols before the tables are asked.
     int(libc::SO_LOCK_FILTER, ALL, LOCK_FILTER, Is(0), Set::Map(sp::lock_filter)),
     own(libc::SO_ATTACH_BPF, ALL, Get::Refuse(NO), Set::Own(sp::no_program)),
     own(libc::SO_ATTACH_REUSEPORT_CBPF, ALL, Get::Refuse(NO), Set::Own(reuseport::attach)),
@@ -140,6 +139,8 @@ pub const ROWS: &[Row] = &[
     own(SO_MEMINFO, ALL, Get::Own(sp::memory), Set::Refuse(NO)),
     own(SO_COOKIE, ALL, Get::Own(sp::cookie), Set::Refuse(NO)),
     own(SO_NETNS_COOKIE, ALL, Get::Own(sp::network_cookie), Set::Refuse(NO)),
+    own(SO_DEVMEM_DONTNEED, TCP, Get::Refuse(NO), Set::Own(sp::device_memory)),
+    own(SO_DEVMEM_DONTNEED, UDP, Get::Refuse(NO), Set::Refuse(Errno::EBADF)),
     own(SO_TXTIME, ALL, Get::Own(sp::txtime), Set::Own(sp::set_txtime)),
     own(SO_RESERVE_MEM, ALL, Get::Find(|_| Ok(0)), Set::Do(sp::reserve_memory)),
     int(SO_TXREHASH, TCP, TXREHASH, Is(1), Set::Map(sp::rehash)),

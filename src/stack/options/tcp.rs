@@ -6,12 +6,13 @@ use super::special as sp;
 use super::system::{self, System};
 use super::tcp_info;
 use crate::abi::{Errno, Result};
-use crate::family::inet::state;
+use crate::family::inet::{state, stream};
 use crate::socket::Sock;
 
 /// Names that the `libc` crate does not have.
 mod name {
     pub const TCP_TX_DELAY: i32 = 37;
+    pub const TCP_AO_REPAIR: i32 = 42;
     pub const TCP_IS_MPTCP: i32 = 43;
     pub const TCP_RTO_MAX_MS: i32 = 44;
     pub const TCP_RTO_MIN_US: i32 = 45;
@@ -65,13 +66,12 @@ pub const ROWS: &[Row] = &[
     own(libc::TCP_CONGESTION, TCP, Get::Own(sp::congestion), Set::First(sp::set_congestion)),
     own(libc::TCP_ULP, TCP, Get::Own(|_, room| room.length_at.write_u32(0)), Set::First(sp::no_upper_layer)),
     own(libc::TCP_INFO, TCP, Get::Own(|s, room| room.put(&tcp_info::of(s))), Set::Refuse(NO)),
-    // No algorithm is at work, so there is nothing that it could tell.
-    own(libc::TCP_CC_INFO, TCP, Get::Own(|_, room| room.length_at.write_u32(0)), Set::Refuse(NO)),
+    own(libc::TCP_CC_INFO, TCP, Get::Own(|s, room| room.put(&tcp_info::of_congestion_control(s))), Set::Refuse(NO)),
     int(libc::TCP_NOTSENT_LOWAT, TCP, NOTSENT_LOW_WATER, Is(0), Set::Any),
     int(libc::TCP_THIN_LINEAR_TIMEOUTS, TCP, THIN_LINEAR_TIMEOUTS, Is(0), Set::Range(0, 1)),
     own(libc::TCP_THIN_DUPACK, TCP, Get::Find(|_| Ok(0)), Set::Do(zero_or_one)),
     int(libc::TCP_SAVE_SYN, TCP, SAVE_SYN, Is(0), Set::Range(0, 2)),
-    own(libc::TCP_SAVED_SYN, TCP, Get::Own(|_, room| room.length_at.write_u32(0)), Set::Refuse(NO)),
+    own(libc::TCP_SAVED_SYN, TCP, Get::Own(stream::saved), Set::Refuse(NO)),
     int(libc::TCP_INQ, TCP, INQ, Is(0), Set::Range(0, 1)),
     int(TCP_TX_DELAY, TCP, TX_DELAY, Is(0), Set::Map(|_, v| transmit_delay(v, system::ticks_per_second()))),
     int(
@@ -90,16 +90,15 @@ pub const ROWS: &[Row] = &[
         Set::Map(|_, v| short(v, system::ticks_per_second())),
     ),
     told(TCP_IS_MPTCP, TCP, |_| Ok(0)),
-    // Repair, signatures and authentication are about segments, of which there are none: who asks is told what one without
-    // the capability, or with a wrong length, is told.
+    // Repair and authentication (RFC 5925) are about segments, of which there are none: who asks is told what one without
+    // the capability is told. TCP_MD5SIG is answered by the protocol before the tables are asked.
     own(libc::TCP_REPAIR, TCP, Get::Find(|_| Ok(0)), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_REPAIR_QUEUE, TCP, Get::Refuse(INVALID), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_QUEUE_SEQ, TCP, Get::Refuse(INVALID), Set::Do(queue_sequence)),
     own(libc::TCP_REPAIR_OPTIONS, TCP, Get::Refuse(NO), Set::Refuse(INVALID)),
     own(libc::TCP_REPAIR_WINDOW, TCP, Get::Own(sp::repair_window), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_TIMESTAMP, TCP, Get::Find(timestamp), Set::Refuse(Errno::EPERM)),
-    own(libc::TCP_MD5SIG, TCP, Get::Refuse(NO), Set::Own(sp::set_md5_key)),
-    own(libc::TCP_MD5SIG_EXT, TCP, Get::Refuse(NO), Set::Own(sp::set_md5_key)),
+    own(TCP_AO_REPAIR, TCP, Get::Refuse(Errno::EPERM), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Own(sp::zerocopy_receive), Set::Refuse(NO)),
 ];
 

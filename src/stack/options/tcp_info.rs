@@ -101,7 +101,7 @@ fn flow(end: &End) -> Flow {
 }
 
 /// How far the window of a receive buffer of the largest size has to be scaled (RFC 7323, tcp_select_initial_window).
-fn window_scale() -> u8 {
+pub fn window_scale() -> u8 {
     let most = system::get(System::TcpReceiveBufferMax).max(system::get(System::ReceiveBufferMax)).max(1) as u32;
     (most.ilog2() as i32 - 15).clamp(0, 14) as u8
 }
@@ -132,6 +132,24 @@ pub fn of(s: &Sock) -> [u8; LENGTH] {
         info.put(at::SACKED, limit as u64);
     }
     info.0
+}
+
+/// TCP_CC_INFO: what the congestion control tells of itself. Of those that a program can choose by default, only BBR does
+/// (struct tcp_bbr_info): the bandwidth, the least round trip, and its two gains in 256ths, which are those of a flow whose
+/// bandwidth is known.
+pub fn of_congestion_control(s: &Sock) -> Vec<u8> {
+    const GAIN: u32 = 256;
+    let name = super::special::congestion_name(s.slot);
+    if name.split(|&b| b == 0).next() != Some(b"bbr") {
+        return Vec::new();
+    }
+    let mut words = [0u32; 5];
+    if let Some(end) = s.end().filter(|_| tcp_state(s) != state::LISTEN) {
+        let (tx, rate) = (end.tx(), end.tx().rate());
+        let least_us = tx.round_trip_ns()[2].div_ceil(1000);
+        words = [rate as u32, (rate >> 32) as u32, least_us, GAIN, 2 * GAIN];
+    }
+    words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }
 
 fn connected(info: &mut Info, s: &Sock, end: &End) {

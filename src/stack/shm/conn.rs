@@ -88,6 +88,8 @@ pub struct Shared {
     pub reader_async: AtomicU32,
     /// Ring the producer's bell: it sleeps or is watched.
     pub writer_armed: AtomicU32,
+    /// How many of the bytes that wait are the consumer's: its SO_RCVBUF. The rest is the producer's still.
+    window: AtomicU32,
     /// Position + 1 of the urgent byte (RFC 6093); 0 for none.
     pub urgent: AtomicU64,
     /// The urgent byte was taken with MSG_OOB.
@@ -128,7 +130,19 @@ pub struct EndState {
     _gap: AtomicU32,
     /// Sends with MSG_ZEROCOPY: how many, and in the upper half how many were told of.
     pub zerocopy: AtomicU64,
-    _pad: [AtomicU32; 8],
+    /// The stream position up to which the end's filter lets through what came; see `stream::filter`. While it connects, the
+    /// time since when, in nanoseconds.
+    pub gate: AtomicU64,
+    /// When what the filter dropped comes again, in nanoseconds of the monotonic clock; 0 when nothing was dropped.
+    pub gate_next: AtomicU64,
+    /// How often it came in vain.
+    pub gate_tries: AtomicU32,
+    /// The end has a filter.
+    pub gated: AtomicU32,
+    /// How many time stamps of sent bytes were queued.
+    pub stamps: AtomicU32,
+    /// TCP_SAVE_SYN as it was when the connection was accepted, until TCP_SAVED_SYN was read.
+    pub syn: AtomicU32,
 }
 
 /// A reader that looked this often without answering is at the end of a one-way stream.
@@ -247,6 +261,9 @@ impl Conn {
             end.slot.store(0, Relaxed);
             end.reuse.store(0, Relaxed);
             end.zerocopy.store(0, Relaxed);
+            end.gate.store(0, Relaxed);
+            end.gate_next.store(0, Relaxed);
+            [&end.gate_tries, &end.gated, &end.stamps, &end.syn].into_iter().for_each(|w| w.store(0, Relaxed));
         }
         let mut ringed = !plain;
         for way in &conn.ways {
@@ -326,6 +343,24 @@ impl Direction {
     /// How long a write takes to be read, how much that varies, and the shortest it took, in nanoseconds.
     pub fn round_trip_ns(&self) -> [u32; 3] {
         [&self.shared.rtt_ns, &self.shared.rtt_var_ns, &self.consumer.least_rtt_ns].map(|w| w.load(Relaxed))
+    }
+
+    /// Bytes that wait and that the consumer's buffer has no room for.
+    #[inline]
+    pub fn beyond(&self) -> u64 {
+        self.buffered().saturating_sub(self.window())
+    }
+
+    /// How many bytes the consumer's buffer holds.
+    #[inline]
+    pub fn window(&self) -> u64 {
+        self.shared.window.load(Relaxed) as u64
+    }
+
+    /// The buffers of both ends hold so much.
+    pub fn set_capacity(&self, producer: u64, consumer: u64) {
+        self.shared.window.store(consumer.min(u32::MAX as u64) as u32, Release);
+        self.shared.capacity.store(producer + consumer, Release);
     }
 
     /// Bytes per second, as the last timed write was read; 0 before the first.

@@ -21,7 +21,7 @@ pub use crate::signal::{forget_thread_id as set_forked, thread_id as tid};
 pub use arena::{layout_id, Arena, Header, BUCKETS};
 pub use board::{Board, Stamp, Words, Writing};
 pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
-pub use conn::{Conn, Direction, End, CLOSED, DEAF, PLAIN, SELF};
+pub use conn::{Conn, Direction, End, EndState, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{Locked, ShmLock};
 pub use mend::mend;
 pub use queue::{First, Found, Packed, Payload, Push, Queue, Record, Span};

@@ -40,6 +40,10 @@ pub mod SlotFlags {
     pub const CORKED: u32 = 2048;
     /// An epoll set watches the socket, or did.
     pub const WATCHED: u32 = 8192;
+    /// Sending or receiving has more to do than to move bytes; see `stream::slow`.
+    pub const SLOW: u32 = 65536;
+    /// The time stamps of sent bytes are numbered (SOF_TIMESTAMPING_OPT_ID).
+    pub const STAMPS_COUNT: u32 = 32768;
     /// A peer was named by connect(2).
     pub const PEER: u32 = 4096;
     /// Ears were entered beside the slot; see `stack::ears`.

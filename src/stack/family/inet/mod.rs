@@ -2,6 +2,8 @@
 
 mod address;
 pub mod dgram;
+mod frame;
+mod program;
 pub mod reuseport;
 pub mod state;
 pub mod stream;

@@ -6,7 +6,8 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::dgram::{bpf, filter, store};
+use super::dgram::{bpf, store};
+use super::program;
 use super::state;
 use crate::abi::{Errno, Result};
 use crate::names::{Kind, Names};
@@ -55,7 +56,7 @@ pub fn attach(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     if length != LENGTH {
         return Err(Errno::EINVAL);
     }
-    let program = filter::read_program(s, at)?;
+    let program = program::read(s, at)?;
     if !options::flag(s.slot, options::REUSE_PORT) {
         return Err(Errno::EINVAL);
     }

@@ -8,7 +8,6 @@ use super::super::sock;
 use super::super::system::{self, System};
 use super::may_administrate;
 use crate::abi::{Errno, Result};
-use crate::shm::Direction;
 use crate::socket::Sock;
 
 /// SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of a 64-bit kernel.
@@ -21,25 +20,32 @@ fn is_tcp(s: &Sock) -> bool {
     s.kind() == libc::SOCK_STREAM
 }
 
-/// What was set, or what a connection grew to by itself, or what the system starts with.
-fn size(s: &Sock, place: usize, way: fn(&crate::shm::End) -> &'static Direction, default: System) -> i32 {
+/// What was set, or what a connection grew to by itself, or what the system starts with. `used` says how much of what the
+/// connection may grow to it has had a use for.
+fn size(s: &Sock, place: usize, used: impl Fn(&crate::shm::End) -> u64, default: System) -> i32 {
     let set = load(s.slot, place);
     if set != 0 {
         return set as i32;
     }
-    // A direction holds what both ends' buffers hold together.
-    let grown = s.end().map_or(0, |e| way(&e).shared.capacity.load(Relaxed) / 2);
+    let grown = s.end().map_or(0, |e| used(&e));
     system::get(default).max(grown.min(i32::MAX as u64) as i32)
 }
 
 /// SO_SNDBUF.
 pub fn send_buffer(s: &Sock) -> Result<i32> {
-    Ok(size(s, SEND_BUFFER, |e| e.tx(), sock::send_default(is_tcp(s))))
+    // It has room for the first window as soon as there is a connection (tcp_sndbuf_expand).
+    Ok(size(
+        s,
+        SEND_BUFFER,
+        |e| e.tx().shared.capacity.load(Relaxed).saturating_sub(e.tx().window()),
+        sock::send_default(is_tcp(s)),
+    ))
 }
 
 /// SO_RCVBUF.
 pub fn receive_buffer(s: &Sock) -> Result<i32> {
-    Ok(size(s, RECEIVE_BUFFER, |e| e.rx(), sock::receive_default(is_tcp(s))))
+    // It grows with what is received (tcp_rcv_space_adjust).
+    Ok(size(s, RECEIVE_BUFFER, |e| e.rx().window().min(e.rx().consumed()), sock::receive_default(is_tcp(s))))
 }
 
 /// A size is doubled to make room for the kernel's own bookkeeping, and never too small.

@@ -65,10 +65,15 @@ pub fn incoming_cpu(s: &Sock) -> Result<i32> {
     Ok(super::super::value(s.slot, INCOMING_CPU))
 }
 
-/// SO_ATTACH_FILTER on a socket that has no packets to filter.
-pub fn no_filter(_s: &Sock, _at: UserPtr, length: usize) -> Result<()> {
-    // sizeof (struct sock_fprog)
-    Err(if length == 16 { Errno::ENOPROTOOPT } else { Errno::EINVAL })
+/// SO_DEVMEM_DONTNEED: struct dmabuf_token, of which there may be 128, name memory of a device that the socket received
+/// into. What was never received is passed over.
+pub fn device_memory(_s: &Sock, at: UserPtr, length: usize) -> Result<()> {
+    const TOKEN: usize = 8;
+    const MOST: usize = 128;
+    if !length.is_multiple_of(TOKEN) || length > TOKEN * MOST {
+        return Err(Errno::EINVAL);
+    }
+    at.read(&mut [0u8; TOKEN * MOST][..length])
 }
 
 /// SO_LOCK_FILTER: there is no way back.

@@ -5,6 +5,7 @@ mod buffers;
 mod device;
 mod identity;
 mod inet;
+pub mod machine;
 mod stamps;
 mod stream;
 mod times;
@@ -49,6 +50,17 @@ pub fn may_administrate(s: &Sock) -> bool {
         Err(crate::abi::Errno::EPERM) => false,
         // Linux before 5.11 does not have it.
         Err(_) => kernel::euid() == 0,
+    }
+}
+
+/// Has this process CAP_NET_RAW? A raw socket is asked for.
+pub fn may_send_raw() -> bool {
+    match kernel::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::IPPROTO_RAW) {
+        Ok(fd) => {
+            let _ = kernel::close(fd);
+            true
+        }
+        Err(_) => false,
     }
 }
 

@@ -141,11 +141,11 @@ pub fn set_txtime(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     if flags & !TXTIME_KNOWN != 0 {
         return Err(Errno::EINVAL);
     }
-    if ![libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC, libc::CLOCK_TAI].contains(&(clock as i32)) {
-        return Err(Errno::EINVAL);
-    }
     if clock as i32 != libc::CLOCK_MONOTONIC && !may_administrate(s) {
         return Err(Errno::EPERM);
+    }
+    if ![libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC, libc::CLOCK_TAI].contains(&(clock as i32)) {
+        return Err(Errno::EINVAL);
     }
     store(s.slot, TXTIME_CLOCK, clock);
     store(s.slot, TXTIME_FLAGS, flags);

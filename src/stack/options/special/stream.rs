@@ -91,25 +91,6 @@ pub fn no_upper_layer(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     Err(Errno::ENOENT)
 }
 
-/// sizeof (struct tcp_md5sig), where its key's length is, and the longest key (TCP_MD5SIG_MAXKEYLEN).
-const MD5: (usize, usize, u16) = (216, 130, 80);
-
-/// TCP_MD5SIG and TCP_MD5SIG_EXT (RFC 2385): there is no key that could be taken off, and, without segments that could be
-/// signed, none can be put on, as on a kernel that was built without.
-pub fn set_md5_key(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
-    let (size, key_length, longest) = MD5;
-    if length < size {
-        return Err(Errno::EINVAL);
-    }
-    let mut given = [0u8; 216];
-    at.read(&mut given)?;
-    let half = |at: usize| u16::from_ne_bytes([given[at], given[at + 1]]);
-    if half(0) as i32 != s.family() || half(key_length) > longest {
-        return Err(Errno::EINVAL);
-    }
-    Err(if half(key_length) == 0 { Errno::ENOENT } else { Errno::ENOPROTOOPT })
-}
-
 /// TCP_ZEROCOPY_RECEIVE: struct tcp_zerocopy_receive says where pages are to be put. Less than a page is left to
 /// recv(2), which the answer tells; there is no mapping of the socket that more could be put into.
 pub fn zerocopy_receive(s: &Sock, room: &Room) -> Result<()> {

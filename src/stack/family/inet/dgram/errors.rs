@@ -2,13 +2,14 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::frame::Packet;
 use super::super::zerocopy::Sends;
 use super::cmsg::Control;
 use super::lookup::{is_v4, name_of};
 use super::place::{ERRORS, NEWS, STAMP_ID, ZEROCOPY};
 use super::source::Path;
-use super::tell::{put_stamping, Builder};
-use super::{frame, kernel_side, opts, poll, store};
+use super::tell::{stamping_kind, three_times, Builder};
+use super::{kernel_side, opts, poll, store};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::Incoming;
 use crate::kernel;
@@ -96,7 +97,7 @@ pub fn stamp_sent(s: &Sock, path: &Path, control: &Control, mut data: Buffers<'_
     let mut payload = Vec::new();
     if flags & libc::SOF_TIMESTAMPING_OPT_TSONLY == 0 {
         let length = data.left();
-        payload = frame::headers(path, length);
+        payload = headers(path, length);
         let start = payload.len();
         payload.resize(start + length, 0);
         let n = data.take_slice(&mut payload[start..]);
@@ -109,6 +110,16 @@ pub fn stamp_sent(s: &Sock, path: &Path, control: &Control, mut data: Buffers<'_
         }
     }
     news(s);
+}
+
+/// Ethernet's, the internet protocol's and UDP's header for `length` bytes.
+fn headers(path: &Path, length: usize) -> Vec<u8> {
+    let from = &path.packet;
+    let ports = [from.source_port, from.port];
+    let packet = Packet { source: from.source, destination: from.destination, ports, tos: path.tos, ttl: path.ttl };
+    let mut out = packet.ethernet().to_vec();
+    out.extend(packet.udp(length));
+    out
 }
 
 /// The socket's own waiters have something to look at.
@@ -199,7 +210,7 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     m.from = (!stamp).then(|| name_of(record.destination, record.port, family));
     let mut out = Builder::new(m.control_room);
     if record.time_ns != 0 && opts::word(s.slot, opts::TIMESTAMPING) & libc::SOF_TIMESTAMPING_SOFTWARE != 0 {
-        put_stamping(record.time_ns, &mut out);
+        out.put(libc::SOL_SOCKET, stamping_kind(s.slot), &three_times(record.time_ns));
     }
     let (level, kind, length) = match family {
         libc::AF_INET => (libc::IPPROTO_IP, libc::IP_RECVERR, 16),

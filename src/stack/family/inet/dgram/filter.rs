@@ -3,8 +3,9 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::program;
 use super::place::{FILTER, SPECIAL};
-use super::{bpf, changed, opts, store, SPECIAL_FILTER};
+use super::{bpf, changed, store, SPECIAL_FILTER};
 use crate::abi::{Errno, Result};
 use crate::shm::views::{Buffers, UserPtr};
 use crate::shm::{Record, Slot};
@@ -12,9 +13,6 @@ use crate::socket::Sock;
 
 /// A UDP header's length.
 const HEADER: usize = 8;
-/// sizeof(struct sock_fprog).
-const PROGRAM: i32 = 16;
-const SO_GET_FILTER: i32 = libc::SO_ATTACH_FILTER;
 
 /// setsockopt(2) of what concerns filters.
 pub fn set_option(s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) -> Option<Result<()>> {
@@ -25,74 +23,21 @@ pub fn set_option(s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) 
     }
 }
 
-/// getsockopt(2) of the program: the length counts instructions.
+/// getsockopt(2) of the program.
 pub fn get_option(s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserPtr) -> Option<Result<()>> {
-    if (level, name) != (libc::SOL_SOCKET, SO_GET_FILTER) {
-        return None;
-    }
-    Some(length_at.read_u32().and_then(|room| {
-        let bytes = store::bytes(s.arena, s.slot, FILTER).unwrap_or_default();
-        let count = bytes.len() / bpf::SIZE;
-        if room != 0 {
-            if (room as usize) < count {
-                return Err(Errno::EINVAL);
-            }
-            at.write(&bytes)?;
-        }
-        length_at.write_u32(count as u32)
-    }))
-}
-
-/// Reads a struct sock_fprog and the program that it points to.
-///
-/// Errors: EPERM when the socket's filters are locked, EINVAL for a program that is not sound, EFAULT.
-pub fn read_program(s: &Sock, value: UserPtr) -> Result<Vec<u8>> {
-    let count = value.read_u32()? as u16 as usize;
-    let from = UserPtr(value.plus(8).read_u64()? as usize);
-    if opts::flag(s.slot, opts::LOCK_FILTER) {
-        return Err(Errno::EPERM);
-    }
-    if count == 0 || count > bpf::LONGEST {
-        return Err(Errno::EINVAL);
-    }
-    let mut bytes = vec![0; count * bpf::SIZE];
-    from.read(&mut bytes)?;
-    if !bpf::is_sound(&bpf::read(&bytes)) {
-        return Err(Errno::EINVAL);
-    }
-    Ok(bytes)
+    ((level, name) == (libc::SOL_SOCKET, libc::SO_GET_FILTER)).then(|| program::get(s, at, length_at, FILTER))
 }
 
 fn attach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
-    if length < 4 {
-        return Err(Errno::EINVAL);
-    }
-    value.read_u32()?;
-    if length != PROGRAM {
-        return Err(Errno::EINVAL);
-    }
-    let bytes = read_program(s, value)?;
-    let _held = s.slot.lock.lock();
-    store::replace(s.arena, s.slot, FILTER, &bytes)?;
+    program::attach(s, value, length, FILTER, || Ok(()))?;
     s.slot.extra[SPECIAL].fetch_or(SPECIAL_FILTER, AcqRel);
     changed(s.arena, s.slot);
     Ok(())
 }
 
 fn detach(s: &Sock, value: UserPtr, length: i32) -> Result<()> {
-    if length < 4 {
-        return Err(Errno::EINVAL);
-    }
-    value.read_u32()?;
-    if opts::flag(s.slot, opts::LOCK_FILTER) {
-        return Err(Errno::EPERM);
-    }
-    let _held = s.slot.lock.lock();
-    if !store::any(s.slot, FILTER) {
-        return Err(Errno::ENOENT);
-    }
+    program::detach(s, value, length, FILTER)?;
     s.slot.extra[SPECIAL].fetch_and(!SPECIAL_FILTER, AcqRel);
-    store::drop_all(s.arena, s.slot, FILTER);
     changed(s.arena, s.slot);
     Ok(())
 }

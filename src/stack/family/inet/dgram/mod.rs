@@ -9,15 +9,14 @@ mod cmsg;
 mod cork;
 mod deliver;
 mod errors;
-pub(super) mod filter;
-mod frame;
+mod filter;
 mod full_filter;
 mod kernel_side;
 mod limits;
-mod lookup;
+pub(super) mod lookup;
 mod mailbox;
 mod membership;
-mod multicast;
+pub(crate) mod multicast;
 mod naming;
 mod opts;
 mod poll;
@@ -26,7 +25,7 @@ mod receive;
 mod send;
 mod source;
 pub(super) mod store;
-mod tell;
+pub(super) mod tell;
 
 use core::sync::atomic::Ordering::*;
 

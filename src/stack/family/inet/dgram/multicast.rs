@@ -11,6 +11,7 @@ use super::place::{CHANGES, MULTICAST_IF};
 use super::{full_filter, kernel_side, membership, LOOPBACK};
 use crate::abi::{family_of, Errno, Result};
 use crate::config;
+use crate::options::{machine, row::Room};
 use crate::shm::views::UserPtr;
 use crate::socket::Sock;
 
@@ -131,8 +132,10 @@ fn of_ip(s: &Sock, name: i32, at: UserPtr, length: i32) -> Result<()> {
     let value = Value::read(at, length, 8)?;
     let (group, address) = (value.v4(0), value.v4(4));
     let index = if value.0.len() >= 12 { value.word(8) } else { 0 };
+    let leaves = name == libc::IP_DROP_MEMBERSHIP;
     if !group.is_multicast() {
-        return Err(Errno::EINVAL);
+        // What is none was never joined.
+        return Err(if leaves { Errno::EADDRNOTAVAIL } else { Errno::EINVAL });
     }
     if !here(index, address) {
         return kernel_side::set_option(s, libc::IPPROTO_IP, name, &value.0);
@@ -251,13 +254,30 @@ fn set_filter(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     membership::replace(s, bits(IpAddr::V4(group)), LOOPBACK, mode == 0, sources)
 }
 
-fn get_filter(s: &Sock, at: UserPtr, length_at: UserPtr) -> Result<()> {
-    let room = length_at.read_u32()? as usize;
+/// IP_MSFILTER of a socket that is in no group.
+pub fn no_filter(s: &Sock, room: &Room) -> Result<()> {
+    match asked_filter(room.given, room.value)? {
+        Some(_) => Err(Errno::EADDRNOTAVAIL),
+        None => machine::get(s, libc::IPPROTO_IP, libc::IP_MSFILTER, room.value, room.length_at),
+    }
+}
+
+/// What IP_MSFILTER asks about. None: a group on an interface that is the kernel's.
+fn asked_filter(room: usize, at: UserPtr) -> Result<Option<Value>> {
     let value = Value::read(at, room.min(MOST) as i32, 16)?;
-    let group = value.v4(0);
+    let (group, interface) = (value.v4(0), value.v4(4));
     if !group.is_multicast() {
         return Err(Errno::EINVAL);
     }
+    Ok((interface.is_unspecified() || interface.is_loopback()).then_some(value))
+}
+
+fn get_filter(s: &Sock, at: UserPtr, length_at: UserPtr) -> Result<()> {
+    let room = length_at.read_u32()? as usize;
+    let Some(value) = asked_filter(room, at)? else {
+        return machine::get(s, libc::IPPROTO_IP, libc::IP_MSFILTER, at, length_at);
+    };
+    let group = value.v4(0);
     let member = membership::get(s, bits(IpAddr::V4(group)), LOOPBACK)?;
     let told = member.sources.len().min(value.word(12) as usize).min((room - 16) / 4);
     at.plus(8).write_u32(!member.exclude as u32)?;

@@ -55,15 +55,20 @@ impl Builder {
     }
 }
 
-fn times(seconds: u64, part: u64) -> [u8; 16] {
+fn time(seconds: u64, part: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&seconds.to_ne_bytes());
     bytes[8..].copy_from_slice(&part.to_ne_bytes());
     bytes
 }
 
-/// Tells when a datagram came (__sock_recv_timestamp).
+/// Tells when a datagram came.
 pub fn put_time(slot: &Slot, time_ns: u64, out: &mut Builder) {
+    times(slot, time_ns, |kind, data| out.put(libc::SOL_SOCKET, kind, data));
+}
+
+/// Gives `put` what the socket's options want to know of the time at which something came (__sock_recv_timestamp).
+pub fn times(slot: &Slot, time_ns: u64, mut put: impl FnMut(i32, &[u8])) {
     let (seconds, ns) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
     let stamp = opts::word(slot, opts::TIMESTAMP) as i32;
     if stamp & opts::STAMP_ON != 0 {
@@ -72,19 +77,30 @@ pub fn put_time(slot: &Slot, time_ns: u64, out: &mut Builder) {
             false => (ns / 1000, 63, libc::SO_TIMESTAMP),
         };
         let kind = if stamp & opts::STAMP_NEW != 0 { new } else { old };
-        out.put(libc::SOL_SOCKET, kind, &times(seconds, part));
+        put(kind, &time(seconds, part));
     }
     let wanted = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
     if opts::word(slot, opts::TIMESTAMPING) & wanted == wanted {
-        put_stamping(time_ns, out);
+        put(stamping_kind(slot), &three_times(time_ns));
+    }
+}
+
+/// The message of SO_TIMESTAMPING, which was set by its old name or its new one.
+pub fn stamping_kind(slot: &Slot) -> i32 {
+    const SO_TIMESTAMPING_NEW: i32 = 65;
+    let new = opts::word(slot, opts::TIMESTAMP) as i32 & opts::STAMP_NEW != 0;
+    if new {
+        SO_TIMESTAMPING_NEW
+    } else {
+        libc::SO_TIMESTAMPING
     }
 }
 
 /// struct scm_timestamping with its first time set.
-pub fn put_stamping(time_ns: u64, out: &mut Builder) {
+pub fn three_times(time_ns: u64) -> [u8; 48] {
     let mut three = [0; 48];
-    three[..16].copy_from_slice(&times(time_ns / 1_000_000_000, time_ns % 1_000_000_000));
-    out.put(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &three);
+    three[..16].copy_from_slice(&time(time_ns / 1_000_000_000, time_ns % 1_000_000_000));
+    three
 }
 
 /// Tells all that the socket's options ask for, in the kernel's order.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{connect, deferred, state};
+use super::{connect, deferred, filter, state, syn};
 use crate::abi::{Errno, Name, Result};
 use crate::kernel;
 use crate::names::conflict::Claim;
@@ -148,6 +148,8 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
         // The address stays named if the listener's was; the port is the listener's, not this socket's (sk_clone_lock).
         new.slot.set(SlotFlags::PEER | s.slot.flags.load(Relaxed) & SlotFlags::ADDRESS_LOCKED);
         new.slot.set_conn(Some((number, 1)));
+        filter::inherit(s.arena, s.slot, &new, &end);
+        syn::keep(new.slot, &end);
         if end.mode & PLAIN != 0 {
             deferred::await_data(fd, &end.opposite());
             connect::widen(&new);

@@ -105,6 +105,7 @@ pub fn disconnect(s: &Sock) -> Result<()> {
     let before = super::current_state(s);
     if s.end().is_some() {
         leave(s, true);
+        super::stamps::let_go(s.arena, s.slot);
         anchor::replace(s)?;
     }
     s.slot.set_conn(None);
@@ -132,6 +133,7 @@ pub fn release(s: &Sock) {
         leave(s, false);
     }
     s.slot.set_conn(None);
+    super::let_go(s.arena, s.slot);
     reuseport::let_go(s.arena, s.slot);
 }
 

@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::sync::atomic::Ordering::*;
 
 use super::super::reuseport;
-use super::{address, close, deferred, state};
+use super::{address, close, deferred, filter, state};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::family::ops::Outgoing;
 use crate::kernel;
@@ -79,6 +79,13 @@ pub fn connect(s: &Sock, address: &[u8], nonblocking: bool) -> Result<()> {
                 Ok(()) => {
                     s.slot.clear(SlotFlags::CONNECT_UNTOLD);
                     Ok(())
+                }
+                // The handshake does not come through: it is tried again and again.
+                Err(Errno::EAGAIN) if !nonblocking && !filter::lets_connect(s.arena, listener, s.slot) => {
+                    match finish_blocking(s) {
+                        Err(Errno::EALREADY) => Err(Errno::EINPROGRESS),
+                        other => other,
+                    }
                 }
                 Err(Errno::EAGAIN) => Err(Errno::EINPROGRESS),
                 // Made again, the call waits for what goes on.
@@ -185,6 +192,7 @@ fn prepare(s: &Sock) -> Result<()> {
         }
     };
     let conn = s.arena.conn(number).ok_or(Errno::ENOBUFS)?;
+    conn.ends[0].gate.store(kernel::now_ns(), Relaxed);
     stop::here(Point::ConnOpened);
     conn.set_names(s.slot.local(), Name { flow: 0, ..s.slot.peer() });
     if !s.slot.has(SlotFlags::NAMED) {
@@ -213,6 +221,9 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
         if let Some(shared) = s.arena.conn(conn) {
             options::inherit::write_down(listener, s.slot, tag(conn, shared));
         }
+    }
+    if !filter::lets_connect(s.arena, listener, s.slot) {
+        return Err(Errno::EAGAIN);
     }
     if deferred::begins(s, number, listener) {
         established(s);
@@ -285,6 +296,8 @@ fn established(s: &Sock) {
         if end.mode & PLAIN != 0 {
             widen(s);
         }
+        filter::begin(s, &end);
+        super::slow::settle(s.slot, Some(&end));
         end.own().slot.store(s.number + 1, Release);
         super::data::set_capacity(s, &end);
         crate::owner::connected(s);
@@ -353,7 +366,23 @@ fn attempt_pending(s: &Sock) {
         return refused(s, Errno::ECONNREFUSED);
     };
     let Some(slot) = s.arena.slot(number) else { return };
-    let _ = at_once(s, || reach(s, number, slot, false));
+    let reached = at_once(s, || reach(s, number, slot, false));
+    if reached == Err(Errno::EAGAIN) && s.end().is_some_and(|end| gave_up(s, &end)) {
+        refused(s, Errno::ETIMEDOUT);
+    }
+}
+
+/// SYNs go out ever later, the second one after a second, as often as TCP_SYNCNT says; TCP_USER_TIMEOUT is looked at when the
+/// next would go (tcp_write_timeout).
+fn gave_up(s: &Sock, end: &End) -> bool {
+    const FIRST_NS: u64 = 1_000_000_000;
+    let since = kernel::now_ns().saturating_sub(end.own().gate.load(Relaxed));
+    let count = options::value(s.slot, options::SYN_COUNT).clamp(1, 32) as u32;
+    let most = match options::word(s.slot, options::USER_TIMEOUT) as u64 {
+        0 => u64::MAX,
+        ms => (ms * 1_000_000).max(FIRST_NS),
+    };
+    since >= most.min(((2 << count) - 1) * FIRST_NS)
 }
 
 /// Makes a call that connects the anchor without sleeping for room in the listener's queue.

@@ -5,15 +5,16 @@ use crate::abi::{Errno, Result};
 
 /// sizeof(struct cmsghdr): a length of 8 bytes, a level and a type.
 const HEADER: usize = 16;
-const SCM_TS_OPT_ID: i32 = 81;
 const SO_TIMESTAMPING_NEW: i32 = 65;
 /// SOF_TIMESTAMPING_TX_RECORD_MASK.
 const STAMP_ON_THE_WAY_OUT: u32 = 0x103 | 1 << 9 | 1 << 18;
 
 const SCM_TXTIME: i32 = 61;
 
-/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME. Errors: EINVAL, EPERM.
-pub fn check(mut rest: &[u8], timed: bool) -> Result<()> {
+/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME. Gives the time stamps that one of
+/// them asks for. Errors: EINVAL, EPERM.
+pub fn check(mut rest: &[u8], timed: bool) -> Result<Option<u32>> {
+    let mut stamps = None;
     let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
     while rest.len() >= HEADER {
         let length = rest.first_chunk().map_or(0, |b| usize::from_ne_bytes(*b));
@@ -26,15 +27,19 @@ pub fn check(mut rest: &[u8], timed: bool) -> Result<()> {
                 libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => {}
                 libc::SO_MARK => return Err(Errno::EPERM),
                 SCM_TXTIME if timed && data.len() == 8 => {}
-                libc::SO_PRIORITY | SCM_TS_OPT_ID if data.len() == 4 => {}
+                libc::SO_PRIORITY if data.len() == 4 => {}
                 libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW
-                    if data.len() == 4 && word(data) as u32 & !STAMP_ON_THE_WAY_OUT == 0 => {}
+                    if data.len() == 4 && word(data) as u32 & !STAMP_ON_THE_WAY_OUT == 0 =>
+                {
+                    stamps = Some(word(data) as u32);
+                }
+                // The bytes of a stream have numbers already.
                 _ => return Err(Errno::EINVAL),
             }
         }
         rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
     }
-    Ok(())
+    Ok(stamps)
 }
 
 #[cfg(test)]
@@ -52,9 +57,9 @@ mod tests {
 
     #[test]
     fn other_levels_are_passed_over() {
-        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4]), false), Ok(()));
-        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]), false), Ok(()));
-        assert_eq!(check(&[0; 15], false), Ok(()));
+        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4]), false), Ok(None));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]), false), Ok(None));
+        assert_eq!(check(&[0; 15], false), Ok(None));
     }
 
     #[test]

@@ -4,19 +4,20 @@ use core::sync::atomic::Ordering::*;
 
 use super::super::zerocopy::Sends;
 use super::transport;
-use super::{close, connect, deferred, state, urgent};
+use super::{close, connect, deferred, filter, slow, stamps, state, urgent};
 use crate::abi::{Errno, Result};
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{End, SlotFlags, Take, DEAF, PLAIN};
+use crate::shm::{Direction, End, SlotFlags, Take, DEAF, PLAIN};
 use crate::socket::Sock;
 
 /// What may wait on each side when the program did not say: enough for what TCP's tuning reaches on loopback.
 const DEFAULT_BUFFER: u64 = 32 * SEGMENT as u64;
 /// The largest segment on loopback (MTU 65536): what TCP_CORK and MSG_MORE fill before they let go.
 const SEGMENT: u32 = 65483;
+const SO_TIMESTAMPING_NEW: i32 = 65;
 /// linux/sockios.h.
 const SIOCOUTQNSD: u64 = 0x894b;
 /// TCP_CORK and MSG_MORE let go after this long, full or not.
@@ -74,7 +75,14 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     if tx.sent.fin.load(Relaxed) != 0 || s.slot.has(SlotFlags::SHUT_WR) {
         return Err(Errno::EPIPE);
     }
-    let want = m.data.left();
+    let mut want = m.data.left();
+    if want > 0 && s.slot.has(SlotFlags::SLOW) {
+        want = want.min(slow::may_send(s, &end).min(usize::MAX as u64) as usize);
+        if want == 0 {
+            no_room(s, &end);
+            return Err(Errno::EAGAIN);
+        }
+    }
     let unseen = end.far().slot.load(Relaxed) == 0;
     if unseen && close::never_accepted(s, &end) {
         return Err(take_error(s).unwrap_or(Errno::EPIPE));
@@ -222,7 +230,10 @@ pub fn waiting(s: &Sock, end: &End) -> u64 {
 /// Bytes that the reader may see now; what a cork holds back comes when it is released or old enough.
 pub fn visible(s: &Sock, end: &End) -> u64 {
     let rx = end.rx();
-    let waiting = waiting(s, end);
+    let mut waiting = waiting(s, end);
+    if filter::is_on(end) {
+        waiting = waiting.min(filter::passed(s, end).saturating_sub(rx.consumed()));
+    }
     let held = rx.shared.corked.load(Acquire) as u64;
     if held == 0 || waiting == 0 || rx.sent.fin.load(Acquire) != 0 {
         return waiting;
@@ -235,15 +246,19 @@ pub fn visible(s: &Sock, end: &End) -> u64 {
 }
 
 /// When held-back bytes become visible by themselves, in nanoseconds of the monotonic clock.
-pub fn uncorks_at(end: &End) -> Option<u64> {
+pub fn shows_at(s: &Sock, end: &End) -> Option<u64> {
     let rx = end.rx();
-    (rx.shared.corked.load(Acquire) != 0)
-        .then(|| rx.shared.corked_ms.load(Relaxed).saturating_add(CORK_MS).saturating_mul(1_000_000))
+    let uncorks = (rx.shared.corked.load(Acquire) != 0)
+        .then(|| rx.shared.corked_ms.load(Relaxed).saturating_add(CORK_MS).saturating_mul(1_000_000));
+    [uncorks, filter::comes_again(s, end)].into_iter().flatten().min()
 }
 
 /// One attempt to receive.
 pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let got = take(s, m)?;
+    if got > 0 && s.slot.has(SlotFlags::SLOW) {
+        stamps::tell_arrival(s, m);
+    }
     if options::flag(s.slot, options::INQ) {
         if let Some(end) = s.end() {
             tell_queue(s, &end, m);
@@ -254,6 +269,9 @@ pub fn receive(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
 
 fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     if m.flags & libc::MSG_ERRQUEUE != 0 {
+        if let Some(told) = stamps::receive(s, m) {
+            return told;
+        }
         let told = s.end().is_some_and(|e| Sends(&e.own().zerocopy).tell(s.family(), m));
         return if told { Ok(0) } else { Err(Errno::EAGAIN) };
     }
@@ -266,7 +284,7 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     let peek = m.flags & libc::MSG_PEEK != 0;
     let skip = if peek { options::peek_offset(s.slot).max(0) as u64 } else { 0 };
     let mut limit = u64::MAX;
-    if rx.shared.corked.load(Relaxed) != 0 {
+    if rx.shared.corked.load(Relaxed) != 0 || filter::is_on(&end) {
         limit = rx.consumed().saturating_add(visible(s, &end));
     }
     if rx.shared.urgent.load(Acquire) != 0 {
@@ -315,7 +333,7 @@ fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
 fn nothing(s: &Sock, end: &End, skip: u64) -> Result<usize> {
     let rx = end.rx();
     close::notice_death(s, end);
-    if rx.sent.fin.load(Acquire) != 0 && waiting(s, end) <= skip {
+    if filter::end_came(s, end) && waiting(s, end) <= skip {
         rx.shared.fin_read.store(1, Relaxed);
         return Ok(0);
     }
@@ -353,21 +371,20 @@ pub fn set_capacity(s: &Sock, end: &End) {
         Some(n) => n as u64,
     };
     let half = |given: bool| if given { 128 << 10 } else { DEFAULT_BUFFER };
-    let total = |from: Option<&crate::shm::Slot>, to: Option<&crate::shm::Slot>| {
+    let set = |way: &Direction, from: Option<&crate::shm::Slot>, to: Option<&crate::shm::Slot>| {
         let given = from.is_some_and(|s| options::word(s, options::SEND_BUFFER) != 0)
             || to.is_some_and(|s| options::word(s, options::RECEIVE_BUFFER) != 0);
-        size(from, options::SEND_BUFFER, half(given)) + size(to, options::RECEIVE_BUFFER, half(given))
+        let sent = size(from, options::SEND_BUFFER, half(given));
+        way.set_capacity(sent, size(to, options::RECEIVE_BUFFER, half(given)));
     };
-    end.tx().shared.capacity.store(total(Some(s.slot), far), Release);
-    end.rx().shared.capacity.store(total(far, Some(s.slot)), Release);
+    set(end.tx(), Some(s.slot), far);
+    set(end.rx(), far, Some(s.slot));
 }
 
-/// Bytes that the far end's system has not taken over yet: what a cork holds back, and what is beyond its receive
-/// buffer, which is half of what the direction may hold.
+/// Bytes that the far end's system has not taken over yet: what a cork holds back, and what is beyond its receive buffer.
 pub fn unacknowledged(end: &End) -> u64 {
     let tx = end.tx();
-    let beyond = tx.buffered().saturating_sub(tx.shared.capacity.load(Relaxed) / 2);
-    beyond.max(tx.shared.corked.load(Acquire) as u64)
+    tx.beyond().max(tx.shared.corked.load(Acquire) as u64)
 }
 
 /// ioctl(2): SIOCINQ, SIOCOUTQ, SIOCATMARK (tcp(7)).
@@ -377,10 +394,13 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
     let value = match request {
         libc::FIONREAD if listening => return Err(Errno::EINVAL),
         // What is beyond the receive buffer is still the sender's (see `unacknowledged`).
-        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e).min(e.rx().shared.capacity.load(Relaxed) / 2)),
+        libc::FIONREAD => end.map_or(0, |e| urgent::readable_now(s, &e).min(e.rx().window())),
         libc::TIOCOUTQ if listening => return Err(Errno::EINVAL),
         SIOCOUTQNSD if listening => return Err(Errno::EINVAL),
-        libc::TIOCOUTQ | SIOCOUTQNSD => end.map_or(0, |e| unacknowledged(&e)),
+        libc::TIOCOUTQ => end.map_or(0, |e| unacknowledged(&e).max(filter::held_up(s, &e))),
+        SIOCOUTQNSD => end.map_or(0, |e| unacknowledged(&e)),
+        // A stream keeps no packet's time (sock_gettstamp).
+        0x8906 | 0x8907 | 0x8010_8906 | 0x8010_8907 => return Err(Errno::ENOENT),
         0x8905 => end.map_or(0, |e| urgent::at_mark(&e) as u64),
         _ => return Err(Errno::ENOTTY),
     };
@@ -390,8 +410,16 @@ pub fn ioctl(s: &Sock, request: u64, argument: UserPtr) -> Result<i32> {
 
 /// Acts on options that change what is under way.
 pub fn option_changed(s: &Sock, level: i32, name: i32) -> Result<()> {
+    if level == libc::SOL_SOCKET || name == libc::TCP_NOTSENT_LOWAT {
+        slow::settle(s.slot, s.end().as_ref());
+    }
     let Some(end) = s.end() else { return Ok(()) };
     match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW) => stamps::changed(s, &end),
+        (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) => {
+            transport::of(&end).wake_writer(s, &end);
+            close::wake_own(s);
+        }
         (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE) => {
             set_capacity(s, &end);
             if end.mode & PLAIN != 0 {

@@ -6,8 +6,13 @@ mod connect;
 mod control;
 mod data;
 mod deferred;
+mod filter;
+mod keys;
 mod poll;
 pub mod quick;
+mod slow;
+mod stamps;
+mod syn;
 mod transport;
 mod urgent;
 
@@ -19,12 +24,27 @@ use crate::family::ops::{forward, Incoming, Outgoing, SocketOps};
 use crate::names::{ports, Kind, Names};
 use crate::options;
 use crate::shm::views::UserPtr;
-use crate::shm::{Slot, SlotFlags, PLAIN};
+use crate::shm::{Arena, Slot, SlotFlags, PLAIN};
 use crate::socket::Sock;
 use crate::wait::{Deadline, Interest};
 
-pub use close::bury;
+/// Lets go of what a slot refers to, after its anchor is gone.
+pub fn bury(arena: &'static Arena, slot: &'static Slot) {
+    if slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32 {
+        let_go(arena, slot);
+    }
+    close::bury(arena, slot);
+}
+
+/// Gives back what is kept beside the slot.
+fn let_go(arena: &'static Arena, slot: &Slot) {
+    filter::let_go(arena, slot);
+    stamps::let_go(arena, slot);
+}
+
 pub use data::unacknowledged;
+pub use filter::repeat;
+pub use syn::saved;
 
 /// The ops of SOCK_STREAM / IPPROTO_TCP.
 pub static OPS: Stream = Stream;
@@ -92,10 +112,14 @@ impl SocketOps for Stream {
     }
 
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
+        let mut stamps = None;
         if !m.control.is_empty() {
-            control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS))?;
+            stamps = control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS))?;
         }
-        data::send(s, m)
+        if stamps.is_none() && !s.slot.has(SlotFlags::SLOW) {
+            return data::send(s, m);
+        }
+        stamps::send(s, m, stamps)
     }
 
     fn enough(&self, s: &Sock, flags: i32, got: usize, wanted: usize) -> bool {
@@ -125,6 +149,14 @@ impl SocketOps for Stream {
         s.end().map_or(crate::config::get().plain, |e| e.mode & PLAIN != 0)
     }
 
+    fn set_option(&self, s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) -> Option<Result<()>> {
+        filter::set_option(s, level, name, value, length).or_else(|| keys::set_option(s, level, name, value, length))
+    }
+
+    fn get_option(&self, s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserPtr) -> Option<Result<()>> {
+        filter::get_option(s, level, name, at, length_at)
+    }
+
     fn take_error(&self, s: &Sock) -> i32 {
         connect::progress(s);
         data::take_error(s).map_or(0, Errno::raw)
@@ -142,10 +174,10 @@ pub fn current_state(s: &Sock) -> u32 {
     if end.own().was_reset.load(Acquire) != 0 {
         return state::CLOSE;
     }
-    match (end.tx().sent.fin.load(Acquire), end.rx().sent.fin.load(Acquire)) {
-        (0, 0) => state::ESTABLISHED,
-        (_, 0) => state::FIN_WAIT2,
-        (0, _) => state::CLOSE_WAIT,
+    match (end.tx().sent.fin.load(Acquire), filter::end_came(s, &end)) {
+        (0, false) => state::ESTABLISHED,
+        (_, false) => state::FIN_WAIT2,
+        (0, true) => state::CLOSE_WAIT,
         _ => state::CLOSE,
     }
 }

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::super::zerocopy::Sends;
-use super::{close, connect, data, deferred, low_water, state, urgent};
+use super::{close, connect, data, deferred, filter, low_water, slow, stamps, state, urgent};
 use crate::abi::Result;
 use crate::kernel;
 use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
@@ -55,7 +55,7 @@ pub fn ready_for(s: &Sock, wanted: u32) -> u32 {
     let calm = wanted & OUT == 0 && slot.state.load(Acquire) == state::ESTABLISHED;
     let Some(end) = s.end().filter(|end| calm && end.mode == 0) else { return ready(s) };
     let (own, rx) = (end.own(), end.rx());
-    let shut = slot.flags.load(Relaxed) & (SlotFlags::SHUT_RD | SlotFlags::SHUT_WR);
+    let shut = slot.flags.load(Relaxed) & (SlotFlags::SHUT_RD | SlotFlags::SHUT_WR | SlotFlags::SLOW);
     let error = slot.error.load(Acquire) as u32 | own.was_reset.load(Acquire) | own.reset.load(Acquire) as u32;
     let over = rx.sent.fin.load(Acquire) | end.tx().sent.fin.load(Acquire) | (end.far().slot.load(Relaxed) == 0) as u32;
     let special = rx.shared.urgent.load(Relaxed) | rx.shared.corked.load(Relaxed) as u64 | own.zerocopy.load(Relaxed);
@@ -92,7 +92,7 @@ pub fn ready(s: &Sock) -> u32 {
         close::never_accepted(s, &end);
     }
     let reset = end.own().was_reset.load(Acquire) != 0;
-    let no_more_in = reset || rx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_RD);
+    let no_more_in = reset || filter::end_came(s, &end) || s.slot.has(SlotFlags::SHUT_RD);
     let no_more_out = reset || tx.sent.fin.load(Acquire) != 0 || s.slot.has(SlotFlags::SHUT_WR);
     let mut events = error;
     if no_more_in && no_more_out {
@@ -109,7 +109,7 @@ pub fn ready(s: &Sock) -> u32 {
     if rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end) {
         events |= PRI;
     }
-    if end.own().reset.load(Acquire) != 0 || Sends(&end.own().zerocopy).untold() {
+    if end.own().reset.load(Acquire) != 0 || Sends(&end.own().zerocopy).untold() || stamps::any_due(s, &end) {
         events |= ERR;
     }
     events
@@ -127,7 +127,7 @@ fn listener_ready(s: &Sock) -> u32 {
 #[inline]
 fn readable(s: &Sock, end: &End) -> bool {
     let rx = end.rx();
-    if rx.shared.corked.load(Relaxed) == 0 && rx.shared.urgent.load(Relaxed) == 0 {
+    if rx.shared.corked.load(Relaxed) == 0 && rx.shared.urgent.load(Relaxed) == 0 && !filter::is_on(end) {
         return data::waiting(s, end) >= low_water(s.slot) as u64;
     }
     urgent::readable_now(s, end) >= low_water(s.slot) as u64
@@ -136,12 +136,14 @@ fn readable(s: &Sock, end: &End) -> bool {
 /// Enough room to be worth a wake-up: a third of the buffer (sk_stream_is_writeable).
 #[inline]
 fn writable(end: &End, s: &Sock) -> bool {
-    if end.mode & PLAIN != 0 {
-        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLOUT, revents: 0 }];
-        return matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1)) || end.far().closed.load(Acquire) != 0;
-    }
     let tx = end.tx();
-    tx.room() >= tx.shared.capacity.load(Relaxed) / 3 || end.far().closed.load(Acquire) != 0
+    let roomy = if end.mode & PLAIN != 0 {
+        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLOUT, revents: 0 }];
+        matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(1))
+    } else {
+        tx.room() >= tx.shared.capacity.load(Relaxed) / 3
+    };
+    roomy && (!s.slot.has(SlotFlags::SLOW) || slow::may_send(s, end) > 0) || end.far().closed.load(Acquire) != 0
 }
 
 /// Waits for one direction.
@@ -172,15 +174,18 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
             let rx = end.rx();
             let arrived = || {
                 rx.buffered() > 0 && readable(s, &end)
-                    || rx.sent.fin.load(Acquire) != 0
+                    || filter::end_came(s, &end)
                     || s.slot.has(SlotFlags::SHUT_RD)
                     || rx.shared.urgent.load(Relaxed) != 0 && urgent::pending(&end)
                     || over()
             };
-            let limits = wait::Limits { deadline, look_by: data::uncorks_at(&end) };
+            let limits = wait::Limits { deadline, look_by: data::shows_at(s, &end) };
             wait::until(s, &rx.shared.reader_armed, limits, end.mode, Interest::Read, arrived)
         }
         Interest::Write => {
+            while slow::holds_up(s, &end) && !over() {
+                wait::pause(s, deadline, RETRY_NS)?;
+            }
             let free = || {
                 end.tx().sent.fin.load(Acquire) != 0
                     || end.far().closed.load(Acquire) != 0
@@ -214,7 +219,7 @@ pub fn native_events(s: &Sock, events: u32) -> u32 {
     match s.slot.state.load(Acquire) {
         state::ESTABLISHED if s.end().is_some_and(|e| e.mode & PLAIN != 0) => {
             let mut native = 0;
-            if events & OUT != 0 {
+            if events & OUT != 0 && s.end().is_none_or(|e| !slow::holds_up(s, &e)) {
                 native |= libc::POLLOUT as u32;
             }
             native
@@ -237,7 +242,8 @@ pub fn next_look(s: &Sock) -> Option<u64> {
             if deferred::holds(&end) {
                 return Some(deferred::next_look(&end));
             }
-            data::uncorks_at(&end)
+            let unheld = slow::holds_up(s, &end).then(|| kernel::now_ns() + RETRY_NS);
+            [data::shows_at(s, &end), stamps::next_look(s, &end), unheld].into_iter().flatten().min()
         }
         _ => None,
     }
@@ -288,7 +294,7 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         return (base << 56 | error << 48 | arrivals & 0xffff_ffff, 0);
     };
     let rx = end.rx();
-    let flags = rx.sent.fin.load(Acquire) as u64
+    let flags = filter::end_came(s, &end) as u64
         | (end.own().was_reset.load(Acquire) as u64) << 1
         | (s.slot.has(SlotFlags::SHUT_RD) as u64) << 2
         | (end.tx().sent.fin.load(Relaxed) as u64) << 3
@@ -299,8 +305,11 @@ pub fn edges(s: &Sock) -> (u64, u64) {
         let uncounted = kernel::waiting_in(s.fd).unwrap_or(0) as u64;
         arrived = arrived.max(rx.consumed() + uncounted);
     }
-    let done = end.own().zerocopy.load(Relaxed) << 40;
+    if filter::is_on(&end) {
+        arrived = arrived.min(filter::passed(s, &end));
+    }
+    let done = (end.own().zerocopy.load(Relaxed) + end.own().stamps.load(Relaxed) as u64) << 40;
     // What is beyond the receive buffer is still the sender's (`data::ioctl`): it arrives when reading makes room for it.
-    let arrived = arrived.min(rx.consumed() + rx.shared.capacity.load(Relaxed) / 2);
+    let arrived = arrived.min(rx.consumed() + rx.window());
     (done ^ (arrived << 8 | flags << 3 | 1), end.tx().full_count())
 }
