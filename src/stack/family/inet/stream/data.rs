@@ -102,7 +102,18 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         return Ok(sent);
     }
     let carrier = transport::of(&end);
-    let sent = match carrier.send(s, &end, &mut m.data, want) {
+    let more = m.flags & libc::MSG_MORE != 0 || options::flag(s.slot, options::CORK);
+    let held = tx.shared.corked.load(Relaxed);
+    if more {
+        // Before the reader can see them, all bytes are held back.
+        hold_back(&end, held, want.min(u32::MAX as usize) as u32);
+    }
+    let outcome = carrier.send(s, &end, &mut m.data, want);
+    if more || held != 0 {
+        let sent = *outcome.as_ref().unwrap_or(&0) as u32;
+        settle_held(&end, held, sent, more);
+    }
+    let sent = match outcome {
         Err(Errno::EPIPE | Errno::ECONNRESET) => return into_the_void(s, &end, m, want),
         Err(Errno::EAGAIN) => {
             no_room(s, &end);
@@ -110,10 +121,6 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         }
         other => other?,
     };
-    let more = m.flags & libc::MSG_MORE != 0 || options::flag(s.slot, options::CORK);
-    if more || tx.shared.corked.load(Relaxed) != 0 {
-        hold_back(&end, sent as u32, more);
-    }
     end.rx().answered();
     carrier.wake_reader(s, &end);
     if unseen && sent > 0 {
@@ -196,18 +203,24 @@ fn discard(m: &mut Outgoing<'_>, want: usize) -> Result<usize> {
     Ok(taken)
 }
 
-/// Keeps the last bytes from the reader until a segment is full or the cork goes.
-fn hold_back(end: &End, sent: u32, more: bool) {
+/// Keeps the next `coming` bytes from the reader, with the `held` ones before them.
+fn hold_back(end: &End, held: u32, coming: u32) {
     let tx = end.tx();
-    if !more {
-        tx.shared.corked.store(0, Release);
-        return;
-    }
-    if tx.shared.corked.load(Relaxed) == 0 {
+    if held == 0 {
         tx.shared.corked_ms.store(now_ms(), Relaxed);
     }
-    let held = tx.shared.corked.load(Relaxed).saturating_add(sent) % SEGMENT;
-    tx.shared.corked.store(held, Release);
+    tx.shared.corked.store(held.saturating_add(coming), Release);
+}
+
+/// `sent` bytes went behind those that were held back: with no more to come all may go, else whole segments, and where none
+/// was sent all is as before.
+fn settle_held(end: &End, held: u32, sent: u32, more: bool) {
+    let left = match (more, sent) {
+        (_, 0) => held,
+        (true, _) => held.saturating_add(sent) % SEGMENT,
+        (false, _) => 0,
+    };
+    end.tx().shared.corked.store(left, Release);
 }
 
 /// Lets go of what [`hold_back`] keeps.

@@ -104,7 +104,7 @@ fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize
         if may_wait && rx.known() == 0 {
             poll::before_look(rx);
         }
-        if !rx.stirs() && !(may_wait && comes_soon(s, &end, foul) && rx.shared.urgent.load(Acquire) == 0) {
+        if !(rx.stirs() || may_wait && comes_soon(s, &end, foul) && rx.shared.urgent.load(Acquire) == 0) {
             return None;
         }
     }
