@@ -4,8 +4,9 @@
  * killed. */
 #include "t.h"
 
-enum { RECV, POLL, SELECT, EPOLL, SEND, ACCEPT, POLL_TWO };
-static const char *names[] = {"recv", "poll", "select", "epoll_wait", "send", "accept", "poll of two"};
+enum { RECV, POLL, SELECT, EPOLL, SEND, ACCEPT, POLL_TWO, INHERITED };
+static const char *names[] = {"recv", "poll", "select", "epoll_wait", "send", "accept", "poll of two", "an inherited epoll"};
+static int inherited;
 
 static long switches(pid_t p) {
     char path[64], line[4096];
@@ -31,6 +32,10 @@ static void sleep_in(int how, int fd, int other) {
         FD_ZERO(&r);
         FD_SET(fd, &r);
         if (select(fd + 1, &r, NULL, NULL, NULL) == 1) _exit(0);
+    }
+    if (how == INHERITED) {
+        struct epoll_event e;
+        if (epoll_wait(inherited, &e, 1, -1) == 1) _exit(0);
     }
     if (how == EPOLL) {
         int ep = epoll_create1(0);
@@ -82,6 +87,11 @@ int main(void) {
         close(p[0]);
         close(p[1]);
     }
+    tcp_pair(p);
+    struct epoll_event e = {.events = EPOLLIN};
+    inherited = epoll_create1(0);
+    must("add", epoll_ctl(inherited, EPOLL_CTL_ADD, p[0], &e));
+    try("TCP", INHERITED, p[0], p[1], -1, write_one);
     tcp_pair(p);
     tcp_pair(q);
     try("TCP", POLL_TWO, p[0], q[1], q[0], write_one);

@@ -3,9 +3,10 @@
 //! The mode keeps other users out, so it is checked and not assumed: a directory under /dev/shm has a name that
 //! anybody could have taken before us.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +93,18 @@ impl Base {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Removes the networks besides this one whose processes were all killed. A fresh one is its janitor's.
+    pub fn clear_away_abandoned(&self, besides: &OsStr) {
+        let others = self.networks().unwrap_or_default();
+        let is_fresh = |name: &OsStr| name.as_encoded_bytes().starts_with(b"fresh-");
+        for name in others.iter().filter(|name| *name != besides && !is_fresh(name)) {
+            let path = self.path.join(name).into_os_string().into_vec();
+            if let Ok(directory) = CString::new(path) {
+                sockhop::network::clear_away(&directory);
+            }
+        }
     }
 
     fn tell(&self, path: &Path, outcome: Result<(), String>) -> Result<(), Failure> {

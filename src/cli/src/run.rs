@@ -40,6 +40,7 @@ pub fn run(args: &RunArgs) -> Result<std::convert::Infallible, Failure> {
         name
     };
 
+    base.clear_away_abandoned(&network);
     env.set("SOCKHOP_DIR", base.path.as_os_str());
     env.set("SOCKHOP_NET", &network);
     if args.isolated {

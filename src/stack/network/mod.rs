@@ -15,11 +15,13 @@ use crate::shm::{layout_id, Arena, Slot};
 use crate::signal;
 use crate::stop::{self, Point};
 
+mod abandoned;
 pub mod called;
 pub mod rights;
 mod sweep;
 pub mod view;
 
+pub use abandoned::clear_away;
 pub use sweep::sweep;
 
 static CURRENT: AtomicPtr<Arena> = AtomicPtr::new(core::ptr::null_mut());
@@ -216,8 +218,16 @@ fn recount(arena: &'static Arena) {
 }
 
 fn remove_if_empty(arena: &'static Arena) {
+    if ours_to_remove() {
+        if let Ok(directory) = directory() {
+            remove_from(arena, directory);
+        }
+    }
+}
+
+fn remove_from(arena: &'static Arena, directory: &CStr) {
     let header = arena.header();
-    if header.live.load(Acquire) != 0 || !ours_to_remove() || header.has_guests() {
+    if header.live.load(Acquire) != 0 || header.has_guests() {
         return;
     }
     let _names = Names::lock(arena);
@@ -231,10 +241,8 @@ fn remove_if_empty(arena: &'static Arena) {
     }
     stop::here(Point::NetworkDead);
     arena.remove();
-    if let Ok(directory) = directory() {
-        // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
-        let _ = kernel::rmdir(directory);
-    }
+    // Only an empty directory goes: another build's arena, or a name of its sockets, keeps it.
+    let _ = kernel::rmdir(directory);
 }
 
 /// An arena that was found in its place and is dead: whoever removes it ([`remove_if_empty`]) has the lock, or was killed

@@ -147,7 +147,7 @@ fn doze(s: &Sock, deadline: Deadline, known: bool) -> Result<bool> {
         Err(Errno::EAGAIN)
     } else {
         let mut left = deadline.map(|d| d - now);
-        if shared || !known || slot.has(SlotFlags::SHARED) {
+        if shared || !known || slot.has(SlotFlags::SHARED) && slot.refs.load(Acquire) > 1 {
             left = Some(left.unwrap_or(u64::MAX).min(SHARED_SLEEP_NS));
         }
         match signal::sleep::futex(&slot.wake, seen, left) {

@@ -16,6 +16,9 @@ use crate::shm::{Board, Stamp, Words, Writing};
 /// What an ear is told of a board: no slot's number.
 const NEWS: u32 = u32::MAX;
 
+/// How often the kernel is asked whether those who share an instance live, in milliseconds.
+const ASK_MS: u32 = 250;
+
 /// An instance that other processes may have as well.
 pub struct Shared {
     board: Board,
@@ -27,6 +30,8 @@ pub struct Shared {
     expects: bool,
     /// The process is marked as leaving.
     leaves: bool,
+    /// When the kernel was last asked whether the other processes live.
+    asked_ms: u32,
     /// Numbers of entries by key.
     places: BTreeMap<(i32, u32), usize>,
 }
@@ -49,6 +54,7 @@ impl Items {
                 pid,
                 expects: false,
                 leaves: false,
+                asked_ms: kernel::coarse_ms(),
                 places: BTreeMap::new(),
             };
             self.shared = board.map(shared);
@@ -100,7 +106,15 @@ impl Items {
         let Some(board) = board.filter(|board| board.has_me()) else { return };
         board.set_ear(0);
         let (known, pid) = (Stamp(words[1], words[2]), kernel::pid());
-        self.shared = Some(Shared { board, known, pid, expects: false, leaves: false, places: BTreeMap::new() });
+        self.shared = Some(Shared {
+            board,
+            known,
+            pid,
+            expects: false,
+            leaves: false,
+            asked_ms: kernel::coarse_ms(),
+            places: BTreeMap::new(),
+        });
     }
 
     /// Others tell of changes by the set's ear from here on.
@@ -121,8 +135,14 @@ impl Items {
 
     /// Takes the board for a change, up to date. None where nobody else has the instance.
     pub fn hold(&mut self, bells: i32) -> Option<Writing> {
-        let shared = self.shared.as_ref()?;
-        if shared.board.is_only_mine() {
+        let shared = self.shared.as_mut()?;
+        // Who was killed did not say so; the kernel is asked now and then.
+        let now = kernel::coarse_ms();
+        let asks = now.wrapping_sub(shared.asked_ms) >= ASK_MS;
+        if asks {
+            shared.asked_ms = now;
+        }
+        if shared.board.is_only_mine() || asks && shared.board.is_left_to_me() {
             self.unshare();
             return None;
         }
