@@ -3,28 +3,14 @@
 use libc::{c_int, epoll_event, fd_set, nfds_t, pollfd, sigset_t, size_t, timespec, timeval};
 use stack::abi::{Errno, Result};
 use stack::fdtable;
-use stack::readiness::{self, epoll, select as sets_of};
+use stack::readiness::select::Sets;
+use stack::readiness::{self, epoll, First, Until};
 use stack::shm::views::UserPtr;
-use stack::wait;
 
 use crate::boundary::{answer, errno};
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
-}
-
-/// The program's array, copied in; a set that is not sound is the kernel's to refuse.
-fn fds(p: *mut pollfd, count: nfds_t) -> Option<Vec<pollfd>> {
-    // The kernel tells about bad pointers and counts; only sets that are sound can hold a socket of ours.
-    if p.is_null() || count == 0 || count > 1 << 20 {
-        return None;
-    }
-    let mut set = vec![pollfd { fd: -1, events: 0, revents: 0 }; count as usize];
-    for (i, entry) in set.iter_mut().enumerate() {
-        let word = at(p).plus(i * size_of::<pollfd>()).read_u64().ok()?;
-        (entry.fd, entry.events) = (word as u32 as i32, (word >> 32) as i16);
-    }
-    Some(set)
 }
 
 /// A timeout as nanoseconds: none waits for ever.
@@ -47,38 +33,72 @@ fn mask_of(p: *const sigset_t) -> Result<Option<u64>> {
     }
 }
 
-/// Is there a descriptor in the set that is not the kernel's alone? Only then is the set copied.
-fn concerns(p: *mut pollfd, count: nfds_t) -> bool {
-    if fdtable::is_empty() || p.is_null() || count == 0 || count > fdtable::LIMIT as nfds_t {
-        return false;
+/// poll(2) and ppoll(2). None: the kernel's, which also tells about bad pointers and counts.
+#[inline]
+fn poll_any(
+    list: *mut pollfd,
+    count: nfds_t,
+    time: impl FnOnce() -> Result<(Option<u64>, Option<u64>)>,
+) -> Option<c_int> {
+    if fdtable::is_empty() || list.is_null() || count == 0 || count > fdtable::LIMIT as nfds_t {
+        return None;
     }
     stack::signal::thread_ready();
-    (0..count as usize).any(|i| {
-        let entry = at(p).plus(i * size_of::<pollfd>());
-        entry.read_u32().is_ok_and(|fd| readiness::concerns_fd(fd as i32))
-    })
+    let count = count as usize;
+    let none = pollfd { fd: -1, events: 0, revents: 0 };
+    if count <= readiness::FEW / 8 {
+        poll_copied(list, &mut [none; readiness::FEW / 8][..count], time)
+    } else if count <= readiness::FEW {
+        poll_copied(list, &mut [none; readiness::FEW][..count], time)
+    } else {
+        poll_copied(list, &mut vec![none; count], time)
+    }
 }
 
-fn poll_ours(list: *mut pollfd, count: nfds_t, timeout_ns: Option<u64>, mask: Option<u64>) -> Result<i32> {
-    if count > stack::kernel::open_limit() as nfds_t {
-        return Err(Errno::EINVAL);
+fn poll_copied(
+    list: *mut pollfd,
+    set: &mut [pollfd],
+    time: impl FnOnce() -> Result<(Option<u64>, Option<u64>)>,
+) -> Option<c_int> {
+    // SAFETY: a pollfd is made of plain numbers without gaps.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(set.as_mut_ptr().cast::<u8>(), size_of_val(set)) };
+    at(list).read(bytes).ok()?;
+    let (mask, until) = match time() {
+        Ok((timeout_ns, mask)) => (mask, Until::new(timeout_ns)),
+        // The kernel says the same.
+        Err(_) => return None,
+    };
+    let first = if set.len() > stack::descriptors::open_limit() { First::More } else { readiness::first_look(set) };
+    match first {
+        First::Native => None,
+        First::Found(count) => {
+            stack::signal::cancel::test();
+            Some(match tell_polled(list, set) {
+                Ok(()) => count as c_int,
+                Err(error) => answer(|| Err::<i32, _>(error)),
+            })
+        }
+        First::More => Some(answer(|| {
+            let found = readiness::poll(set, &until, mask.as_ref())?;
+            tell_polled(list, set)?;
+            Ok(found as i32)
+        })),
     }
-    let mut set = fds(list, count).ok_or(Errno::EFAULT)?;
-    let until = Until::new(timeout_ns);
-    let found = readiness::poll(&mut set, until.deadline, until.at_once, mask.as_ref())?;
+}
+
+fn tell_polled(list: *mut pollfd, set: &[pollfd]) -> Result<()> {
     for (i, entry) in set.iter().enumerate() {
         at(list).plus(i * size_of::<pollfd>() + 6).write(&entry.revents.to_ne_bytes())?;
     }
-    Ok(found as i32)
+    Ok(())
 }
 
 hook! {
     unsafe fn poll(list: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int => our_poll {
-        if !concerns(list, count) { return real!(poll)(list, count, timeout); }
-        answer(|| {
-            let timeout_ns = (timeout >= 0).then_some(timeout as u64 * 1_000_000);
-            poll_ours(list, count, timeout_ns, None)
-        })
+        match poll_any(list, count, || Ok((from_ms(timeout), None))) {
+            Some(answered) => answered,
+            None => real!(poll)(list, count, timeout),
+        }
     }
 }
 signature!(poll, our_poll, fn(*mut pollfd, nfds_t, c_int) -> c_int);
@@ -86,8 +106,10 @@ alias!(__poll => our_uu_poll is our_poll(list: *mut pollfd, count: nfds_t, timeo
 
 hook! {
     unsafe fn ppoll(list: *mut pollfd, count: nfds_t, timeout: *const timespec, mask: *const sigset_t) -> c_int => our_ppoll {
-        if !concerns(list, count) { return real!(ppoll)(list, count, timeout, mask); }
-        answer(|| poll_ours(list, count, from_timespec(timeout)?, mask_of(mask)?))
+        match poll_any(list, count, || Ok((from_timespec(timeout)?, mask_of(mask)?))) {
+            Some(answered) => answered,
+            None => real!(ppoll)(list, count, timeout, mask),
+        }
     }
 }
 signature!(ppoll, our_ppoll, fn(*mut pollfd, nfds_t, *const timespec, *const sigset_t) -> c_int);
@@ -112,35 +134,64 @@ hook! {
     }
 }
 
-fn sets(limit: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set) -> Option<sets_of::Sets> {
-    let sets = sets_of::Sets { at: [at(read), at(write), at(except)], limit };
-    sets_of::concerns(&sets).then_some(sets)
+/// select(2) and pselect(2). None: the kernel's, which also tells about bad pointers and counts.
+#[inline]
+fn select_any(
+    limit: c_int,
+    sets: [*mut fd_set; 3],
+    time: impl FnOnce() -> Result<(Option<u64>, Option<u64>)>,
+    left: impl FnOnce(Option<u64>, Option<&Until>),
+) -> Option<c_int> {
+    if fdtable::is_empty() {
+        return None;
+    }
+    stack::signal::thread_ready();
+    let sets = Sets { at: sets.map(|set| at(set)), limit };
+    let (timeout_ns, mask) = time().ok()?;
+    match sets.first_look() {
+        Ok(First::Native) => None,
+        Ok(First::Found(count)) => {
+            left(timeout_ns, None);
+            Some(count as c_int)
+        }
+        Ok(_) => Some(answer(|| {
+            let until = Until::new(timeout_ns);
+            // The time begins here.
+            until.deadline();
+            let found = sets.select(&until, mask.as_ref());
+            left(timeout_ns, Some(&until));
+            found.map(|n| n as i32)
+        })),
+        Err(error) => Some(answer(|| Err::<i32, _>(error))),
+    }
 }
 
 hook! {
     unsafe fn select(
         limit: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, timeout: *mut timeval
     ) -> c_int => our_select {
-        let Some(sets) = sets(limit, read, write, except) else {
-            return real!(select)(limit, read, write, except, timeout);
+        let time = || {
+            if timeout.is_null() { return Ok((None, None)); }
+            let (sec, us) = (at(timeout).read_u64()? as i64, at(timeout).plus(8).read_u64()? as i64);
+            if sec < 0 || us < 0 { return Err(Errno::EINVAL); }
+            Ok((Some((sec as u64).saturating_mul(1_000_000_000).saturating_add(us as u64 * 1000)), None))
         };
-        answer(|| {
-            let mut timeout_ns = None;
-            if !timeout.is_null() {
-                let (sec, us) = (at(timeout).read_u64()? as i64, at(timeout).plus(8).read_u64()? as i64);
-                if sec < 0 || us < 0 { return Err(Errno::EINVAL); }
-                timeout_ns = Some((sec as u64).saturating_mul(1_000_000_000).saturating_add(us as u64 * 1000));
-            }
-            let deadline = wait::deadline(timeout_ns);
-            let found = sets_of::select(&sets, deadline, timeout_ns == Some(0), None);
-            // Linux tells the time that was left (select(2), NOTES), also after a signal.
-            if let Some(deadline) = deadline {
-                let left = stack::kernel::timespec(deadline.saturating_sub(stack::kernel::now_ns()));
-                at(timeout).write(&left.tv_sec.to_ne_bytes())?;
-                at(timeout).plus(8).write(&(left.tv_nsec / 1000).to_ne_bytes())?;
-            }
-            found.map(|n| n as i32)
-        })
+        // Linux tells the time that was left (select(2), NOTES), also after a signal, and where it can. It is less than
+        // was given, by however little.
+        let left = |timeout_ns: Option<u64>, until: Option<&Until>| {
+            let Some(given) = timeout_ns.filter(|ns| *ns > 0) else { return };
+            let left = match until.and_then(Until::deadline) {
+                None => given - 1,
+                Some(deadline) => deadline.saturating_sub(stack::kernel::now_ns()),
+            };
+            let left = stack::kernel::timespec(left);
+            let _ = at(timeout).write(&left.tv_sec.to_ne_bytes());
+            let _ = at(timeout).plus(8).write(&(left.tv_nsec / 1000).to_ne_bytes());
+        };
+        match select_any(limit, [read, write, except], time, left) {
+            Some(answered) => answered,
+            None => real!(select)(limit, read, write, except, timeout),
+        }
     }
 }
 signature!(select, our_select, fn(c_int, *mut fd_set, *mut fd_set, *mut fd_set, *mut timeval) -> c_int);
@@ -152,14 +203,11 @@ hook! {
         limit: c_int, read: *mut fd_set, write: *mut fd_set, except: *mut fd_set, timeout: *const timespec,
         mask: *const sigset_t
     ) -> c_int => our_pselect {
-        let Some(sets) = sets(limit, read, write, except) else {
-            return real!(pselect)(limit, read, write, except, timeout, mask);
-        };
-        answer(|| {
-            let timeout_ns = from_timespec(timeout)?;
-            let mask = mask_of(mask)?;
-            sets_of::select(&sets, wait::deadline(timeout_ns), timeout_ns == Some(0), mask.as_ref()).map(|n| n as i32)
-        })
+        let time = || Ok((from_timespec(timeout)?, mask_of(mask)?));
+        match select_any(limit, [read, write, except], time, |_, _| ()) {
+            Some(answered) => answered,
+            None => real!(pselect)(limit, read, write, except, timeout, mask),
+        }
     }
 }
 signature!(
@@ -203,19 +251,6 @@ hook! {
 }
 signature!(epoll_ctl, our_epoll_ctl, fn(c_int, c_int, c_int, *mut epoll_event) -> c_int);
 
-/// A relative timeout from the moment of the call.
-struct Until {
-    deadline: wait::Deadline,
-    at_once: bool,
-}
-
-impl Until {
-    fn new(timeout_ns: Option<u64>) -> Until {
-        let at_once = timeout_ns == Some(0);
-        Until { deadline: if at_once { Some(0) } else { wait::deadline(timeout_ns) }, at_once }
-    }
-}
-
 fn wait_ours(
     epoll_fd: c_int,
     events: *mut epoll_event,
@@ -226,7 +261,7 @@ fn wait_ours(
     if !epoll::is_mixed(epoll_fd) {
         return None;
     }
-    let done = epoll::wait(epoll_fd, at(events), most, until.deadline, until.at_once, mask.as_ref())?;
+    let done = epoll::wait(epoll_fd, at(events), most, until, mask.as_ref())?;
     Some(answer(|| done.map(|n| n as i32)))
 }
 
@@ -236,10 +271,12 @@ fn from_ms(timeout: c_int) -> Option<u64> {
 
 hook! {
     unsafe fn epoll_wait(epoll_fd: c_int, events: *mut epoll_event, most: c_int, timeout: c_int) -> c_int => our_epoll_wait {
-        let deadline = Until::new(from_ms(timeout));
-        if let Some(answered) = wait_ours(epoll_fd, events, most, &deadline, None) { return answered; }
+        let until = Until::new(from_ms(timeout));
+        if let Some(answered) = wait_ours(epoll_fd, events, most, &until, None) { return answered; }
+        // Called out of the kernel's wait, it goes on for the rest of the time.
+        until.deadline();
         let native = epoll::native(epoll_fd, events, || real!(epoll_wait)(epoll_fd, events, most, timeout));
-        native.or_else(|| wait_ours(epoll_fd, events, most, &deadline, None)).unwrap_or(0)
+        native.or_else(|| wait_ours(epoll_fd, events, most, &until, None)).unwrap_or(0)
     }
 }
 signature!(epoll_wait, our_epoll_wait, fn(c_int, *mut epoll_event, c_int, c_int) -> c_int);
@@ -253,11 +290,12 @@ hook! {
             Some(Ok(mask)) => wait_ours(epoll_fd, events, most, &Until::new(from_ms(timeout)), mask).unwrap_or(0),
             Some(Err(error)) => answer(|| Err::<i32, _>(error)),
             None => {
-                let deadline = Until::new(from_ms(timeout));
+                let until = Until::new(from_ms(timeout));
+                until.deadline();
                 let native =
                     epoll::native(epoll_fd, events, || real!(epoll_pwait)(epoll_fd, events, most, timeout, mask));
                 let mask = mask_of(mask).unwrap_or(None);
-                native.or_else(|| wait_ours(epoll_fd, events, most, &deadline, mask)).unwrap_or(0)
+                native.or_else(|| wait_ours(epoll_fd, events, most, &until, mask)).unwrap_or(0)
             }
         }
     }

@@ -4,5 +4,6 @@ pub mod inet;
 pub mod ops;
 pub mod switch;
 
+pub use inet::Calm;
 pub use ops::SocketOps;
 pub use switch::{Families, Row, PERMANENT};

@@ -2,6 +2,7 @@
 //!
 //! Ops never block: an operation that would says EAGAIN, and the facade waits with what [`SocketOps::waiting`] names.
 
+use super::inet::Calm;
 use crate::abi::{Errno, Name, Result};
 use crate::shm::views::{Buffers, UserPtr};
 use crate::socket::Sock;
@@ -168,6 +169,11 @@ pub trait SocketOps: Sync {
     /// As [`SocketOps::ready`], for somebody who wants to know of these events and of errors only: others may be left out.
     fn ready_for(&self, s: &Sock, _wanted: u32) -> u32 {
         self.ready(s)
+    }
+
+    /// What of the socket can be kept for many looks, if it is of a kind that is looked at fast.
+    fn calm(&self, _s: &Sock) -> Option<Calm> {
+        None
     }
 
     /// Does [`SocketOps::ready`] cost a system call, while the bell tells of every change?

@@ -12,8 +12,9 @@ pub mod select;
 pub use epoll::{leave, leaving, not_forked, pack, stays, unpack};
 pub use internal::is_internal;
 pub use poke::{poke, Poke};
-pub use poll::{concerns_fd, poll};
+pub use poll::{first_look, poll};
 
+use core::cell::Cell;
 use core::sync::atomic::Ordering::Acquire;
 
 use crate::abi::Result;
@@ -21,6 +22,47 @@ use crate::ears;
 use crate::kernel;
 use crate::shm::SlotFlags;
 use crate::socket::Sock;
+use crate::wait::{self, Deadline};
+
+/// More descriptors than these in one call are kept on the heap while it lasts.
+pub const FEW: usize = 64;
+
+/// What a first look over a set of descriptors found.
+pub enum First {
+    /// The kernel alone can answer.
+    Native,
+    /// So many events, of sockets of ours, and nobody else needs to be asked.
+    Found(usize),
+    /// It takes more than a look.
+    More,
+}
+
+/// Until when a call waits. The moment is worked out when it is first asked for: a clock costs as much as several looks.
+pub struct Until {
+    timeout_ns: Option<u64>,
+    deadline: Cell<Option<Deadline>>,
+}
+
+impl Until {
+    /// So many nanoseconds from now; none waits for ever.
+    pub fn new(timeout_ns: Option<u64>) -> Until {
+        Until { timeout_ns, deadline: Cell::new(None) }
+    }
+
+    /// Does the call not wait at all?
+    pub fn at_once(&self) -> bool {
+        self.timeout_ns == Some(0)
+    }
+
+    /// The moment. "Now" is when it was first asked for.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline.get().unwrap_or_else(|| {
+            let deadline = if self.at_once() { Some(0) } else { wait::deadline(self.timeout_ns) };
+            self.deadline.set(Some(deadline));
+            deadline
+        })
+    }
+}
 
 /// A descriptor of ours goes away: registrations that no duplicate keeps go with it.
 pub fn forget(fd: i32, number: u32) {

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{fence, AtomicU32, Ordering::*};
 
-use super::{epoll, Poke};
+use super::{epoll, First, Poke, Until, FEW};
 use crate::abi::{Errno, Result};
 use crate::ears::Listening;
 use crate::fdtable;
@@ -17,14 +17,15 @@ const SHARED_LOOK_NS: u64 = 10_000_000;
 
 /// What stands behind one entry.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Ours(Sock),
     /// An epoll descriptor that watches sockets of ours.
     Set,
     Kernel,
 }
 
-fn kind(fd: i32) -> Kind {
+#[inline]
+pub(super) fn kind(fd: i32) -> Kind {
     match fdtable::get(fd) {
         Some(s) => Kind::Ours(s),
         None if epoll::is_mixed(fd) => Kind::Set,
@@ -32,21 +33,45 @@ fn kind(fd: i32) -> Kind {
     }
 }
 
-/// Is the descriptor one that the kernel alone could not answer for?
+/// Looks over a set that is asked for the first time, and fills in `revents` where that is all there is to do.
 #[inline]
-pub fn concerns_fd(fd: i32) -> bool {
-    !matches!(kind(fd), Kind::Kernel)
+pub fn first_look(fds: &mut [libc::pollfd]) -> First {
+    let (mut count, mut ours, mut others, mut last) = (0, false, false, 0);
+    for p in fds {
+        p.revents = 0;
+        match kind(p.fd) {
+            Kind::Ours(s) => {
+                (ours, last) = (true, p.fd);
+                // Whoever asks for an end is told at once of one that only the kernel knows.
+                others |= p.events & libc::POLLRDHUP != 0;
+                p.revents = found(&s, p.events);
+                count += (p.revents != 0) as usize;
+            }
+            Kind::Set => (ours, others) = (true, true),
+            Kind::Kernel => others |= p.fd >= 0,
+        }
+        if ours && others {
+            break;
+        }
+    }
+    answered(ours, others, count, last)
 }
 
-/// Is there such a descriptor in the set?
-pub fn concerns(fds: &[libc::pollfd]) -> bool {
-    fds.iter().any(|p| concerns_fd(p.fd))
+/// What to do after a first look that met sockets of `ours`, of which `last` is one, and `others`.
+#[inline]
+pub(super) fn answered(ours: bool, others: bool, count: usize, last: i32) -> First {
+    match (ours, others) {
+        (false, _) => First::Native,
+        (true, false) if count > 0 && asked(last).load(Relaxed) == now_ms() => First::Found(count),
+        _ => First::More,
+    }
 }
 
 /// Waits for the events of `fds` until the deadline. Fills in `revents`; gives how many are not 0. `mask` is the
 /// kernel's signal set for the time of the wait.
-pub fn poll(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<usize> {
+pub fn poll(fds: &mut [libc::pollfd], until: &Until, mask: Option<&u64>) -> Result<usize> {
     signal::cancel::test();
+    let (at_once, deadline) = (until.at_once(), until.deadline());
     if fds.len() > crate::descriptors::open_limit() {
         return Err(Errno::EINVAL);
     }
@@ -83,57 +108,98 @@ fn any_kernel(fds: &[libc::pollfd]) -> bool {
     fds.iter().any(|p| p.fd >= 0 && matches!(kind(p.fd), Kind::Kernel))
 }
 
+/// What is to be told of a socket to whoever asks for `events`.
+#[inline]
+pub(super) fn found(s: &Sock, events: i16) -> i16 {
+    let wanted = events as u16 as u32 | ALWAYS;
+    (s.ops().ready_for(s, wanted) & wanted) as i16
+}
+
 /// Fills in what user space knows; kernel entries become 0.
 fn look(fds: &mut [libc::pollfd]) -> usize {
     let mut count = 0;
     for p in fds {
-        let found = match kind(p.fd) {
+        p.revents = match kind(p.fd) {
             Kind::Ours(s) => {
                 s.ops().notice(&s);
-                s.ops().ready_for(&s, p.events as u16 as u32 | ALWAYS)
+                found(&s, p.events)
             }
-            Kind::Set if epoll::is_ready(p.fd) => (libc::POLLIN | libc::POLLRDNORM) as u32,
+            Kind::Set if epoll::is_ready(p.fd) => (libc::POLLIN | libc::POLLRDNORM) & p.events,
             _ => 0,
         };
-        p.revents = (found & (p.events as u16 as u32 | ALWAYS)) as i16;
         count += (p.revents != 0) as usize;
     }
     count
+}
+
+/// About the millisecond in which the kernel was last asked for the ends of everybody in a set that has this descriptor
+/// as its last one.
+fn asked(last: i32) -> &'static AtomicU32 {
+    static ASKED: [AtomicU32; 32] = [const { AtomicU32::new(0) }; 32];
+    &ASKED[last as usize % ASKED.len()]
+}
+
+fn now_ms() -> u32 {
+    wait::about_ms(kernel::ticks())
 }
 
 /// Asks the kernel about peers that are gone, where no sleep will: they were killed perhaps. When something is ready
 /// anyway, only whoever asked for an end (POLLRDHUP) is told at once, the rest with the next look some milliseconds
 /// later. True when there is news.
 fn ask_for_ends(fds: &[libc::pollfd], some_ready: bool) -> bool {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
-    let all = !some_ready || ASKED.swap(kernel::coarse_ms(), Relaxed) != kernel::coarse_ms();
+    let (now, last) = (now_ms(), fds.iter().rev().find(|p| fdtable::owned(p.fd)).map_or(0, |p| p.fd));
+    let all = asked(last).swap(now, Relaxed) != now || !some_ready;
+    let told = |p: &libc::pollfd| p.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0;
+    let asks = |p: &libc::pollfd| !told(p) && (all || p.events & libc::POLLRDHUP != 0);
     let mut news = false;
-    for p in fds {
-        let told = p.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0;
-        if let (Kind::Ours(s), false) = (kind(p.fd), told) {
-            if all || p.events & libc::POLLRDHUP != 0 {
-                news |= wait::ask_for_end(&s);
+    for some in fds.chunks(FEW) {
+        let mut native = [NOTHING; FEW];
+        let mut any = false;
+        for (p, n) in some.iter().zip(&mut native) {
+            if let (true, Kind::Ours(s)) = (asks(p), kind(p.fd)) {
+                if s.ops().watches_peer(&s) {
+                    n.fd = s.fd;
+                    any = true;
+                }
+            }
+        }
+        if !any || !matches!(kernel::ppoll(&mut native[..some.len()], Some(0), None), Ok(1..)) {
+            continue;
+        }
+        for n in native.iter().filter(|n| n.revents & (libc::POLLHUP | libc::POLLERR) != 0) {
+            if let Kind::Ours(s) = kind(n.fd) {
+                s.hung_up();
+                news = true;
             }
         }
     }
     news
 }
 
+/// An entry that poll(2) passes over.
+const NOTHING: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
+
 /// As [`look`], and asks the kernel for its part without waiting.
 fn look_kernel(fds: &mut [libc::pollfd]) -> usize {
-    let mut native: Vec<libc::pollfd> = fds
-        .iter()
-        .map(|p| match kind(p.fd) {
-            Kind::Kernel => *p,
-            _ => libc::pollfd { fd: -1, events: 0, revents: 0 },
-        })
-        .collect();
-    let asked = kernel::ppoll(&mut native, Some(0), None).unwrap_or(0);
+    let (mut few, mut many) = ([NOTHING; FEW], Vec::new());
+    let native = match fds.len() {
+        count @ ..=FEW => &mut few[..count],
+        count => {
+            many.resize(count, NOTHING);
+            &mut many[..]
+        }
+    };
+    for (p, n) in fds.iter().zip(native.iter_mut()) {
+        if let Kind::Kernel = kind(p.fd) {
+            *n = *p;
+        }
+    }
+    let asked = kernel::ppoll(native, Some(0), None).unwrap_or(0);
     let count = look(fds);
     if asked == 0 {
         return count;
     }
-    for (p, n) in fds.iter_mut().zip(&native) {
+    for (p, n) in fds.iter_mut().zip(native) {
         if n.fd >= 0 {
             p.revents = n.revents;
         }

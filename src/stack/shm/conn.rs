@@ -302,6 +302,12 @@ impl Conn {
 }
 
 impl Direction {
+    /// The consumer will look soon: has the line that the producer writes fetched meanwhile.
+    #[inline]
+    pub fn expect_look(&self) {
+        super::straight::prefetch(core::ptr::from_ref(&self.sent).cast());
+    }
+
     /// The reader looked and found so many bytes.
     #[inline]
     pub(super) fn found(&self, waiting: u64) {

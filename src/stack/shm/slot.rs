@@ -224,6 +224,12 @@ impl Slot {
         (word != 0).then(|| ((word & 0x7fff_ffff) - 1, (word >> 31) as usize))
     }
 
+    /// The connection and the side as one word that changes with them.
+    #[inline]
+    pub fn conn_word(&self) -> u32 {
+        self.conn.load(Acquire)
+    }
+
     /// Ties the socket to a side of a connection, or to none.
     pub fn set_conn(&self, conn: Option<(u32, usize)>) {
         self.conn.store(conn.map_or(0, |(n, side)| (n + 1) | (side as u32) << 31), Release);

@@ -187,7 +187,7 @@ impl Direction {
 
 /// Asks for a line to read, without waiting for it.
 #[inline(always)]
-fn prefetch(at: *const u8) {
+pub(super) fn prefetch(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch has no effect that a program could see, whatever the address.
     unsafe {

@@ -27,6 +27,7 @@ impl UserPtr {
     }
 
     /// Reads bytes. Errors: EFAULT.
+    #[inline]
     pub fn read(self, into: &mut [u8]) -> Result<()> {
         // SAFETY: the destination is ours; the source is checked by usercopy.
         let n = unsafe { usercopy::copy_in(into.as_mut_ptr(), self.0 as *const u8, into.len()) };
@@ -38,6 +39,7 @@ impl UserPtr {
     }
 
     /// Writes bytes. Errors: EFAULT.
+    #[inline]
     pub fn write(self, from: &[u8]) -> Result<()> {
         // SAFETY: the source is ours; the destination is checked by usercopy.
         let n = unsafe { usercopy::copy_out(self.0 as *mut u8, from.as_ptr(), from.len()) };
@@ -46,6 +48,12 @@ impl UserPtr {
         } else {
             Err(Errno::EFAULT)
         }
+    }
+
+    /// Writes bytes as far as that is possible: gives how many.
+    pub fn write_some(self, from: &[u8]) -> usize {
+        // SAFETY: as for `write`.
+        unsafe { usercopy::copy_out(self.0 as *mut u8, from.as_ptr(), from.len()) }
     }
 
     /// Reads a 32-bit word.

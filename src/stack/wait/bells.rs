@@ -110,7 +110,7 @@ pub fn asks_now(s: &Sock, ticks: u64) -> bool {
 
 /// A number that changes about every millisecond.
 #[inline]
-fn about_ms(ticks: u64) -> u32 {
+pub fn about_ms(ticks: u64) -> u32 {
     (ticks >> if cfg!(target_arch = "x86_64") { 21 } else { 16 }) as u32
 }
 

@@ -16,6 +16,7 @@ use super::SocketOps;
 use crate::shm::{Arena, Slot};
 
 pub use address::route_source;
+pub use stream::Calm;
 
 /// The families of this library with their protocol switches.
 pub fn families() -> &'static Families {

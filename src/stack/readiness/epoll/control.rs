@@ -7,6 +7,7 @@ use super::{instance, set_for, set_of};
 use crate::abi::{Errno, Result};
 use crate::fdtable;
 use crate::kernel;
+use crate::process;
 use crate::shm::views::UserPtr;
 use crate::shm::Writing;
 
@@ -67,10 +68,16 @@ fn apply(epoll: i32, operation: i32, fd: i32, target: Target, event_at: UserPtr)
     let mut event = (0, 0);
     if operation != libc::EPOLL_CTL_DEL {
         // struct epoll_event is packed: events, then data.
-        event = (event_at.read_u32()?, event_at.plus(4).read_u64()?);
+        let mut bytes = [0u8; 12];
+        event_at.read(&mut bytes)?;
+        let word = u128::from_ne_bytes(core::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0)));
+        event = (word as u32, (word >> 32) as u64);
     }
     let (events, data) = event;
-    kernel::fcntl(epoll, libc::F_GETFD, 0)?;
+    // Whoever closes an instance that watches sockets of ours says so, but for those with a table of their own.
+    if !super::is_mixed(epoll) || process::borrowed() || fdtable::is_shared() {
+        kernel::fcntl(epoll, libc::F_GETFD, 0)?;
+    }
     if epoll == fd || !super::is_instance(epoll) {
         return Err(Errno::EINVAL);
     }

@@ -58,14 +58,12 @@ pub struct Set {
     sleepers: AtomicU32,
     /// Something happened while the items were locked: all of them are worth a look.
     rescan: AtomicU32,
-    /// When the kernel's part was last looked at, in nanoseconds of the monotonic clock.
-    looked_ns: AtomicU64,
+    /// When the bells and the kernel's part were last looked at by a wait that is kept busy, by the processor's counter.
+    looked: AtomicU64,
     /// Looks at the kernel's part in a row that found nothing.
     dry_looks: AtomicU32,
     /// Waits whose array our sockets filled: the kernel's part has the last place of every other one.
     full_waits: AtomicU32,
-    /// When the bells were last looked at by a wait that did not sleep.
-    bells_ns: AtomicU64,
 }
 
 /// The kick's mark among the bells.
@@ -127,10 +125,9 @@ impl Set {
             life: AtomicU32::new(LIFE.load(Relaxed)),
             sleepers: AtomicU32::new(0),
             rescan: AtomicU32::new(0),
-            looked_ns: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
             dry_looks: AtomicU32::new(0),
             full_waits: AtomicU32::new(0),
-            bells_ns: AtomicU64::new(0),
         })
     }
 

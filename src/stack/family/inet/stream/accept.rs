@@ -48,7 +48,10 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
         called::call(s.arena, s.fd, s.number, s.slot)?;
     }
     kernel::listen(s.fd, backlog)?;
-    s.slot.extra[deferred::EARLIEST].store(0, Relaxed);
+    // A connection that the socket had before kept other things there.
+    for word in [deferred::EARLIEST, connect::EMPTY_AT, connect::ON_THE_WAY] {
+        s.slot.extra[word].store(0, Relaxed);
+    }
     s.slot.state.store(state::LISTEN, Release);
     Ok(())
 }

@@ -207,6 +207,9 @@ pub fn tag(number: u32, conn: &Conn) -> u64 {
     (number as u64 + 1) << 32 | conn.generation.load(Relaxed) as u64
 }
 
+/// The word of a listener's `Slot::extra` with [`ARRIVALS`] + 1 as it was before its queue was last found empty, 0 when
+/// nothing is known.
+pub const EMPTY_AT: usize = 3;
 /// The word of a listener's `Slot::extra` that counts connections that came into its queue.
 pub const ARRIVALS: usize = 29;
 /// The word with how many may be in the queue and are not counted yet, or still sleep before it.

@@ -130,8 +130,11 @@ fn queue(s: &Sock, end: &End) -> Result<()> {
 /// On a listener: shows the connections that are due.
 pub fn show_due(s: &Sock) {
     let earliest = s.slot.extra[EARLIEST].load(Acquire);
+    if earliest == 0 {
+        return;
+    }
     let now = kernel::now_ns();
-    if earliest == 0 || now < earliest {
+    if now < earliest {
         return;
     }
     // Before the look: who begins meanwhile stores its time again.

@@ -1,6 +1,7 @@
 //! TCP: the states of a stream socket and what each call does in them (tcp(7), RFC 9293).
 
 mod accept;
+mod calm;
 mod close;
 mod connect;
 mod control;
@@ -42,6 +43,7 @@ fn let_go(arena: &'static Arena, slot: &Slot) {
     stamps::let_go(arena, slot);
 }
 
+pub use calm::Calm;
 pub use data::unacknowledged;
 pub use filter::repeat;
 pub use syn::saved;
@@ -129,6 +131,10 @@ impl SocketOps for Stream {
 
     fn ready_for(&self, s: &Sock, wanted: u32) -> u32 {
         poll::ready_for(s, wanted)
+    }
+
+    fn calm(&self, s: &Sock) -> Option<Calm> {
+        Calm::of(s).filter(|_| s.slot.state.load(Relaxed) == state::ESTABLISHED)
     }
 
     fn asks_kernel(&self, s: &Sock) -> bool {

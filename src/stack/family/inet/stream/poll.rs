@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::*;
 
 use super::super::zerocopy::Sends;
-use super::{close, connect, data, deferred, filter, low_water, slow, stamps, state, urgent};
+use super::{close, connect, data, deferred, filter, low_water, slow, stamps, state, urgent, Calm};
 use crate::abi::Result;
 use crate::kernel;
 use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
@@ -48,25 +48,10 @@ fn gather() {
     }
 }
 
-/// As [`ready`], at least of those events that are wanted. A reader of a calm connection is told by what the far side
-/// writes alone: the line by which it tells of room is left in peace.
+/// As [`ready`], at least of those events that are wanted.
+#[inline]
 pub fn ready_for(s: &Sock, wanted: u32) -> u32 {
-    let slot = s.slot;
-    let calm = wanted & OUT == 0 && slot.state.load(Acquire) == state::ESTABLISHED;
-    let Some(end) = s.end().filter(|end| calm && end.mode == 0) else { return ready(s) };
-    let (own, rx) = (end.own(), end.rx());
-    let shut = slot.flags.load(Relaxed) & (SlotFlags::SHUT_RD | SlotFlags::SHUT_WR | SlotFlags::SLOW);
-    let error = slot.error.load(Acquire) as u32 | own.was_reset.load(Acquire) | own.reset.load(Acquire) as u32;
-    let over = rx.sent.fin.load(Acquire) | end.tx().sent.fin.load(Acquire) | (end.far().slot.load(Relaxed) == 0) as u32;
-    let special = rx.shared.urgent.load(Relaxed) | rx.shared.corked.load(Relaxed) as u64 | own.zerocopy.load(Relaxed);
-    if (shut | error | over) as u64 | special != 0 {
-        return ready(s);
-    }
-    if rx.buffered() < low_water(slot) as u64 {
-        return 0;
-    }
-    rx.expect_read(s.arena);
-    IN
+    Calm::of(s).and_then(|calm| calm.ready_for(wanted)).unwrap_or_else(|| ready(s))
 }
 
 /// poll(2)'s events, all that hold now.
@@ -117,9 +102,20 @@ pub fn ready(s: &Sock) -> u32 {
 
 fn listener_ready(s: &Sock) -> u32 {
     deferred::show_due(s);
+    let extra = &s.slot.extra;
+    // In this order: who is not on the way any more has been counted.
+    let on_the_way = extra[connect::ON_THE_WAY].load(Acquire);
+    let arrivals = extra[connect::ARRIVALS].load(Acquire);
+    if on_the_way == 0 && extra[connect::EMPTY_AT].load(Relaxed) == arrivals + 1 {
+        return 0;
+    }
     let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
     match kernel::ppoll(&mut fds, Some(0), None) {
         Ok(1) if fds[0].revents & libc::POLLIN != 0 => IN,
+        Ok(0) => {
+            extra[connect::EMPTY_AT].store(arrivals + 1, Relaxed);
+            0
+        }
         _ => 0,
     }
 }

@@ -3,12 +3,19 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{Item, Items, Target, ALWAYS};
+use crate::family::Calm;
 use crate::readiness::{epoll, next_look};
 
-/// How many looks that find nothing make an item quiet.
+/// How many looks that find nothing make an item quiet when the set comes to sleep.
 const PATIENCE: u8 = 8;
+/// So many while it never sleeps and has few items: a bell costs its ringer and us as much as a hundred looks.
+const LONG_PATIENCE: u8 = 100;
+/// These are few.
+const FEW: usize = 256;
 /// So many idle items among the active ones are worth a pass over all of them.
 const CROWD: usize = 32;
+/// So many items further on, a line that is looked at has come by the time of the look.
+const AHEAD: usize = 4;
 
 impl Item {
     /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call.
@@ -22,6 +29,9 @@ impl Items {
     pub fn wake(&mut self, id: u32) -> bool {
         let Some(item) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         item.idle = 0;
+        if item.calm.is_none() && !item.gone {
+            item.settle_down();
+        }
         if item.gone || core::mem::replace(&mut item.active, true) {
             return false;
         }
@@ -45,57 +55,77 @@ impl Items {
         !ids.is_empty()
     }
 
-    /// Are some items left to their bells, and how many does a look go through?
-    pub fn outline(&self) -> (bool, usize) {
-        (self.some_quiet, self.active.len())
+    /// How many items does a look go through?
+    pub fn active(&self) -> usize {
+        self.active.len()
     }
 
     /// Would a wait tell anything?
     pub fn any_ready(&self) -> bool {
-        self.active.iter().any(|id| self.slots[*id as usize].as_ref().is_some_and(|item| item.tell().0 != 0))
+        self.active.iter().any(|id| match self.slots.get(*id as usize) {
+            Some(Some(item)) => !item.is_silent() && item.tell().0 != 0,
+            _ => false,
+        })
     }
 
     /// Tells up to `into.len()` events. What was told goes to the end of the line, so that a small array starves nobody.
     pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
-        let mut count = 0;
-        let mut idlers = 0;
-        for _ in 0..self.active.len() {
-            if count == into.len() {
-                break;
+        let (mut count, mut idlers, mut visited, mut leave) = (0, 0, 0, false);
+        let Items { slots, active, last, told, shared, .. } = self;
+        let patience = if active.len() > FEW { PATIENCE } else { LONG_PATIENCE };
+        let (first, second) = active.as_slices();
+        for part in [first, second] {
+            for (at, id) in part.iter().enumerate() {
+                if count == into.len() {
+                    break;
+                }
+                visited += 1;
+                if let Some(Some(next)) = part.get(at + AHEAD).and_then(|id| slots.get(*id as usize)) {
+                    next.calm.iter().for_each(Calm::expect_look);
+                }
+                let Some(Some(item)) = slots.get_mut(*id as usize) else {
+                    leave = true;
+                    continue;
+                };
+                if item.is_silent() && !item.gone {
+                    item.idle = item.idle.saturating_add(1);
+                    idlers += (item.idle >= patience) as usize;
+                    continue;
+                }
+                let (found, now) = item.tell();
+                if found == 0 {
+                    if item.gone || item.calm.is_none() && item.left_to_bell() {
+                        (item.active, leave) = (false, true);
+                        continue;
+                    }
+                    item.idle = item.idle.saturating_add(1);
+                    idlers += (item.idle >= patience) as usize;
+                    continue;
+                }
+                item.idle = 0;
+                (item.seen, item.fresh) = (now, false);
+                if item.events & libc::EPOLLONESHOT as u32 != 0 {
+                    item.spent = true;
+                }
+                if item.calm.is_none() {
+                    item.settle_down();
+                }
+                if shared.is_some() && item.events & (libc::EPOLLONESHOT | libc::EPOLLET) as u32 != 0 {
+                    told.push(*id);
+                }
+                into[count] = libc::epoll_event { events: found, u64: item.data };
+                *last = Some(*id);
+                count += 1;
             }
-            let Some(id) = self.active.pop_front() else { break };
-            let Some(item) = self.slots[id as usize].as_mut() else { continue };
-            if item.gone {
-                item.active = false;
-                continue;
-            }
-            let (found, now) = item.tell();
-            if found == 0 && item.left_to_bell() {
-                item.active = false;
-                self.some_quiet = true;
-                continue;
-            }
-            self.active.push_back(id);
-            if found == 0 {
-                item.idle = item.idle.saturating_add(1);
-                idlers += (item.idle >= PATIENCE) as usize;
-                continue;
-            }
-            item.idle = 0;
-            (item.seen, item.fresh) = (now, false);
-            if item.events & libc::EPOLLONESHOT as u32 != 0 {
-                item.spent = true;
-            }
-            if self.shared.is_some() && item.events & (libc::EPOLLONESHOT | libc::EPOLLET) as u32 != 0 {
-                self.told.push(id);
-            }
-            into[count] = libc::epoll_event { events: found, u64: item.data };
-            self.last = Some(id);
-            count += 1;
         }
-        self.idlers = idlers;
+        if visited < active.len() {
+            active.rotate_left(visited);
+        }
+        if leave {
+            active.retain(|id| slots[*id as usize].as_ref().is_some_and(|item| item.active));
+        }
         if idlers > CROWD {
-            self.settle();
+            self.settle(patience);
         }
         count
     }
@@ -113,9 +143,9 @@ impl Items {
 
     /// In a loop that never sleeps: leaves those to their bells that have had nothing for long, so that a wait costs what
     /// the busy ones cost.
-    fn settle(&mut self) {
+    fn settle(&mut self, patience: u8) {
         let slots = &mut self.slots;
-        let idle = |item: &Item| item.idle >= PATIENCE && item.target != Target::Nested && !item.gone;
+        let idle = |item: &Item| item.idle >= patience && item.target != Target::Nested && !item.gone;
         for id in &self.active {
             let Some(item) = slots[*id as usize].as_ref().filter(|item| idle(item)) else { continue };
             if let Some(s) = item.socket() {
@@ -130,7 +160,6 @@ impl Items {
             item.active = !leaves;
             !leaves
         });
-        self.some_quiet = true;
     }
 
     /// Before a sleep: asks every active socket to ring. Gives the moment at which one of them may change by itself.
@@ -155,7 +184,6 @@ impl Items {
 
     /// After [`Items::arm_active`] found nothing ready: those who have had nothing for long are left to their bells.
     pub fn quiet(&mut self) {
-        let mut some_quiet = false;
         let slots = &mut self.slots;
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
@@ -163,9 +191,7 @@ impl Items {
             let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
             let stays = waits && !item.gone;
             item.active = stays;
-            some_quiet |= !stays;
             stays
         });
-        self.some_quiet |= some_quiet;
     }
 }

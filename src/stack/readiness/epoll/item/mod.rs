@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{arrivals, is_ready};
 use crate::abi::{Errno, Result};
+use crate::family::Calm;
 use crate::fdtable;
 use crate::kernel;
 use crate::network;
@@ -57,6 +58,8 @@ pub struct Item {
     orphan: bool,
     /// Nobody has it any more.
     over: Cell<bool>,
+    /// The connection as a look has it, once there is one.
+    calm: Option<Calm>,
 }
 
 /// The items of a set.
@@ -70,10 +73,6 @@ pub struct Items {
     active: VecDeque<u32>,
     /// The item that was told last.
     last: Option<u32>,
-    /// How many of them the last pass found to have had nothing for long.
-    idlers: usize,
-    /// Some items were left to their bells, which have to be looked at.
-    pub some_quiet: bool,
     /// What is heard of sockets with that other processes hold too, once there are any.
     pub hearing: Hearing,
     /// Other processes may have the instance as well.
@@ -105,24 +104,18 @@ impl Item {
         Some(Sock { fd, number, slot, arena })
     }
 
-    /// The events that hold now, of those that this item is for.
-    fn ready(&self) -> u32 {
-        if self.spent || self.gone || self.over.get() {
-            return 0;
-        }
-        let found = match self.target {
-            Target::Nested if is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
-            Target::Nested => 0,
-            Target::Socket(..) => self.socket().map_or(0, |s| {
-                let found = s.ops().ready_for(&s, self.events & !FLAGS | ALWAYS);
-                if s.fd >= 0 || found == 0 || self.lives_elsewhere(&s) {
-                    found
-                } else {
-                    0
-                }
-            }),
-        };
-        found & (self.events | ALWAYS) & !FLAGS
+    /// From here on the item is looked at as a calm connection, if it is one.
+    fn settle_down(&mut self) {
+        self.calm = self.socket().filter(|s| s.fd >= 0).and_then(|s| s.ops().calm(&s));
+    }
+
+    /// Is there certainly nothing to tell?
+    #[inline(always)]
+    fn is_silent(&self) -> bool {
+        self.calm.as_ref().is_some_and(|calm| match self.events & libc::EPOLLET as u32 {
+            0 => calm.is_silent(self.events),
+            _ => !self.fresh && calm.is_even(self.seen),
+        })
     }
 
     /// A socket of another process is ready: does it live? One that was killed could not say that it closed it.
@@ -135,29 +128,61 @@ impl Item {
 
     /// What to tell now, by the rules of level and edge, and what that is told for. Changes nothing.
     fn tell(&self) -> (u32, (u64, u64)) {
-        if self.events & libc::EPOLLET as u32 == 0 {
-            return (self.ready(), self.seen);
+        if self.spent || self.gone || self.over.get() {
+            return (0, self.seen);
         }
+        let wanted = self.events & !FLAGS | ALWAYS;
+        let calm = |calm: &Calm| self.tell_of(|| Some(calm.ready_for(wanted)? & wanted), || calm.edges());
+        self.calm.as_ref().and_then(calm).unwrap_or_else(|| self.tell_whole(wanted))
+    }
+
+    #[cold]
+    fn tell_whole(&self, wanted: u32) -> (u32, (u64, u64)) {
+        let ready = || match self.target {
+            Target::Nested if is_ready(self.fd) => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
+            Target::Nested => 0,
+            Target::Socket(..) => self.socket().map_or(0, |s| {
+                let found = s.ops().ready_for(&s, wanted);
+                if s.fd >= 0 || found == 0 || self.lives_elsewhere(&s) {
+                    found
+                } else {
+                    0
+                }
+            }),
+        };
         let edges = || match self.target {
             Target::Nested => (arrivals(self.fd), 0),
             Target::Socket(..) => self.socket().map_or((0, 0), |s| s.ops().edges(&s)),
         };
-        let before = edges();
-        if before == self.seen && !self.fresh {
-            return (0, before);
+        self.tell_of(|| Some(ready() & wanted), || Some(edges())).unwrap_or((0, self.seen))
+    }
+
+    /// The rules of level and edge, over somebody who knows what is ready and what edges are told by. None: they do not.
+    #[inline(always)]
+    fn tell_of(
+        &self,
+        ready: impl Fn() -> Option<u32>,
+        edges: impl Fn() -> Option<(u64, u64)>,
+    ) -> Option<(u32, (u64, u64))> {
+        if self.events & libc::EPOLLET as u32 == 0 {
+            return Some((ready()?, self.seen));
         }
-        let mut found = self.ready();
-        let mut now = edges();
+        let before = edges()?;
+        if before == self.seen && !self.fresh {
+            return Some((0, before));
+        }
+        let mut found = ready()?;
+        let mut now = edges()?;
         if now != before {
             // What came while the events were looked at is told for now, so the events have to have it.
-            found = self.ready();
+            found = ready()?;
         }
         if found & (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32 == 0 {
             // A buffer that filled up is an edge when there is room again, whatever else is told until then.
             now.1 = self.seen.1;
         }
         let edge = self.fresh || now != self.seen;
-        (if edge { found } else { 0 }, now)
+        Some((if edge { found } else { 0 }, now))
     }
 }
 
@@ -191,6 +216,7 @@ impl Items {
             heard: false,
             orphan: false,
             over: Cell::new(false),
+            calm: None,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -202,6 +228,9 @@ impl Items {
                 self.slots.len() as u32 - 1
             }
         };
+        if let Some(item) = self.slots[id as usize].as_mut() {
+            item.settle_down();
+        }
         self.by_key.insert(key(fd, target), id);
         if let Target::Socket(number, _) = target {
             self.by_socket.entry(number).or_default().push(id);
@@ -276,7 +305,7 @@ impl Items {
     pub fn orphan(&mut self, number: u32) {
         for id in self.of_socket(number) {
             if let Some(item) = self.slots[id as usize].as_mut() {
-                item.orphan = true;
+                (item.orphan, item.calm) = (true, None);
             }
             self.wake(id);
         }
