@@ -63,7 +63,7 @@ fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize)
         return None;
     }
     // What was shut down has the flag before the stream has its end, so the line that the reader polls need not be read.
-    let end = plain_sailing(s, SlotFlags::SHUT_WR | SlotFlags::SLOW)?;
+    let end = plain_sailing(s, SlotFlags::SHUT_WR)?;
     let (tx, own, far) = (end.tx(), end.own(), end.far());
     let error = s.slot.error.load(Relaxed) as u32 | own.was_reset.load(Relaxed);
     let over = far.closed.load(Acquire) | (far.slot.load(Relaxed) == 0) as u32;
@@ -85,7 +85,7 @@ fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize)
 /// Receives up to `length` bytes that `drain` copies out, which says how many it could.
 #[inline(always)]
 fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize) -> usize) -> Option<usize> {
-    let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC | SlotFlags::SLOW);
+    let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC);
     if flags & !libc::MSG_DONTWAIT != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
         return None;
     }
@@ -104,7 +104,8 @@ fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize
         if may_wait && rx.known() == 0 {
             poll::before_look(rx);
         }
-        if !(rx.stirs() || may_wait && comes_soon(s, &end, foul) && rx.shared.urgent.load(Acquire) == 0) {
+        let come = rx.stirs() || may_wait && comes_soon(s, &end, foul) && rx.shared.urgent.load(Acquire) == 0;
+        if !come {
             return None;
         }
     }
