@@ -17,6 +17,9 @@ use crate::wait;
 /// The longest message that goes this way, in bytes: what is longer is long in copying, too.
 const LONGEST: usize = 16 << 10;
 
+/// Flags that mean nothing to a receiver without descriptors in its messages; sockperf gives the first with every call.
+const IGNORED: i32 = libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
+
 /// The end of an established connection through rings.
 #[inline(always)]
 fn plain_sailing(s: &Sock, foul: u32) -> Option<End> {
@@ -86,7 +89,7 @@ fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize)
 #[inline(always)]
 fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize) -> usize) -> Option<usize> {
     let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC);
-    if flags & !libc::MSG_DONTWAIT != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
+    if flags & !(libc::MSG_DONTWAIT | IGNORED) != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
         return None;
     }
     let end = plain_sailing(s, foul)?;
@@ -100,7 +103,7 @@ fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize
         return None;
     }
     if rx.known() < length as u64 {
-        let may_wait = flags == 0 && !s.nonblocking();
+        let may_wait = flags & libc::MSG_DONTWAIT == 0 && !s.nonblocking();
         if may_wait && rx.known() == 0 {
             poll::before_look(rx);
         }
