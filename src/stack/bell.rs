@@ -4,6 +4,11 @@
 //! look at stores the change first and looks at the word after. A full fence stands between the two steps on each side, so
 //! at least one of them sees the other. Only whoever rings takes an ask back: two sleepers may share the word.
 //!
+//! A short sleep asks to be *called*: the sleeper waits on the word itself (futex(2)), which costs both sides less than a
+//! byte on the anchor. It tells nothing of a peer that dies, so who sleeps for longer asks for the bell; nor does it tell
+//! the socket's other sleepers anything, so it is for a sole one, and whoever comes beside it has it sleep on the anchor
+//! instead ([`Seats::sole`], [`rouse`]).
+//!
 //! *Seats.* A bell is one byte on the anchor, and only one sleeper can take it. So one sleeper of a socket, the first, sleeps
 //! on the anchor; all others sleep on a futex word beside it. Whoever takes a byte, or leaves the first seat, tells the
 //! others, who look again and contend for the seat. What remains of a sleeper that was killed is a seat whose holder is
@@ -26,6 +31,13 @@ pub trait Word {
     /// The full fence.
     fn fence();
 }
+
+/// In an asking word: a byte on the anchor.
+pub const BELL: u32 = 1;
+/// In an asking word: a wake-up of who sleeps on the word.
+pub const CALL: u32 = 2;
+/// In an asking word: who sleeps on the word is wanted elsewhere. Changes the word, so that nobody falls asleep meanwhile.
+const ROUSED: u32 = 4;
 
 /// The full fence. On x86-64 a locked instruction on the stack does the same as `mfence` at a third of the cost.
 #[inline(always)]
@@ -75,10 +87,10 @@ word!(core::sync::atomic::AtomicU32, full_fence);
 #[cfg(loom)]
 word!(loom::sync::atomic::AtomicU32, || loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst));
 
-/// Asks to be rung. What is waited for is looked at after this.
+/// Asks to be rung ([`BELL`]) or called ([`CALL`]), besides what others ask for. What is waited for is looked at after this.
 #[inline]
-pub fn ask<W: Word>(armed: &W) {
-    armed.set(1);
+pub fn ask<W: Word>(armed: &W, how: u32) {
+    armed.or(how);
     W::fence();
 }
 
@@ -89,9 +101,26 @@ pub fn asked<W: Word>(armed: &W) -> bool {
     armed.get() != 0
 }
 
-/// Takes the ask back. True for the one caller that has to ring.
-pub fn take<W: Word>(armed: &W) -> bool {
-    armed.swap(0) != 0
+/// Takes back what was asked for, and gives it: its taker has to see to it.
+pub fn take<W: Word>(armed: &W) -> u32 {
+    armed.swap(0)
+}
+
+/// Who comes to sleep beside the first, after its own ask: has it leave this word, if it sleeps there. True: whoever sleeps
+/// on the word has to be woken.
+#[must_use]
+pub fn rouse<W: Word>(armed: &W) -> bool {
+    if armed.get() & CALL == 0 {
+        return false;
+    }
+    armed.or(ROUSED);
+    true
+}
+
+/// What the word holds for one who asked to be called and may sleep on it; none if that was taken, or is in the way.
+pub fn called<W: Word>(armed: &W) -> Option<u32> {
+    let now = armed.get();
+    (now & (CALL | ROUSED) == CALL).then_some(now)
 }
 
 /// The words of a socket that its sleepers share.
@@ -129,6 +158,11 @@ impl<W: Word> Seats<'_, W> {
     /// After the ask: may one of the others sleep? Not when the first seat has just become free.
     pub fn may_sleep(&self, seat: Seat) -> bool {
         seat == Seat::First || self.first.get() != 0
+    }
+
+    /// After the ask: does nobody else sleep on the socket?
+    pub fn sole(&self) -> bool {
+        self.others.get() == 0
     }
 
     /// Leaves a seat. True: the others have to be woken.
@@ -207,17 +241,31 @@ mod loom_tests {
         }
 
         fn ring(&self, armed: &AtomicU32) {
-            if asked(armed) && take(armed) {
+            let asked_for = if asked(armed) { take(armed) } else { 0 };
+            if asked_for & CALL != 0 {
+                self.wake_others();
+            }
+            if asked_for & BELL != 0 {
                 *self.anchor.lock().unwrap() += 1;
                 self.rung.notify_all();
             }
         }
 
-        fn sleep(&self, me: u32, armed: &AtomicU32, ready: impl Fn() -> bool) {
+        /// `short`: the first sleep of a sole sleeper is on the word.
+        fn sleep(&self, me: u32, armed: &AtomicU32, mut short: bool, ready: impl Fn() -> bool) {
             let seats = self.seats();
+            let beside = short;
             loop {
                 let seat = seats.sit(me, |_| false);
-                ask(armed);
+                let how = if short && seat == Seat::First { CALL } else { BELL };
+                ask(armed, how);
+                if beside && seat != Seat::First {
+                    for word in [&self.reader_armed, &self.writer_armed] {
+                        if rouse(word) {
+                            self.wake_others();
+                        }
+                    }
+                }
                 if ready() {
                     if seats.rise(seat) {
                         self.wake_others();
@@ -225,6 +273,15 @@ mod loom_tests {
                     return;
                 }
                 match seat {
+                    Seat::First if how == CALL => {
+                        short = false;
+                        if let Some(expected) = called(armed).filter(|_| seats.sole()) {
+                            let mut held = self.futex.lock().unwrap();
+                            while armed.load(Acquire) == expected {
+                                held = self.woken.wait(held).unwrap();
+                            }
+                        }
+                    }
                     Seat::First => {
                         let mut bytes = self.anchor.lock().unwrap();
                         while *bytes == 0 {
@@ -248,8 +305,12 @@ mod loom_tests {
     }
 
     fn model(check: impl Fn() + Sync + Send + 'static) {
+        bounded(3, check);
+    }
+
+    fn bounded(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(3);
+        builder.preemption_bound = Some(preemptions);
         builder.check(check);
     }
 
@@ -259,11 +320,49 @@ mod loom_tests {
             let s = Socket::new();
             let reader = {
                 let s = s.clone();
-                thread::spawn(move || s.sleep(1, &s.reader_armed, || s.data.load(Acquire) != 0))
+                thread::spawn(move || s.sleep(1, &s.reader_armed, false, || s.data.load(Acquire) != 0))
             };
             s.data.store(1, Release);
             s.ring(&s.reader_armed);
             reader.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_that_is_called_and_its_writer() {
+        model(|| {
+            let s = Socket::new();
+            let reader = {
+                let s = s.clone();
+                thread::spawn(move || s.sleep(1, &s.reader_armed, true, || s.data.load(Acquire) != 0))
+            };
+            s.data.store(1, Release);
+            s.ring(&s.reader_armed);
+            reader.join().unwrap();
+        });
+    }
+
+    /// Each waits for its own, and the peer may ring for the second before it calls the first.
+    #[test]
+    fn loom_a_writer_comes_beside_a_reader_that_is_called() {
+        bounded(2, || {
+            let s = Socket::new();
+            let reader = {
+                let s = s.clone();
+                thread::spawn(move || s.sleep(1, &s.reader_armed, true, || s.data.load(Acquire) != 0))
+            };
+            let writer = {
+                let s = s.clone();
+                thread::spawn(move || {
+                    s.sleep(2, &s.writer_armed, true, || s.room.load(Acquire) != 0);
+                    s.data.store(1, Release);
+                    s.ring(&s.reader_armed);
+                })
+            };
+            s.room.store(1, Release);
+            s.ring(&s.writer_armed);
+            reader.join().unwrap();
+            writer.join().unwrap();
         });
     }
 
@@ -273,7 +372,7 @@ mod loom_tests {
             let s = Socket::new();
             let reader = {
                 let s = s.clone();
-                thread::spawn(move || s.sleep(1, &s.reader_armed, || s.data.load(Acquire) != 0))
+                thread::spawn(move || s.sleep(1, &s.reader_armed, false, || s.data.load(Acquire) != 0))
             };
             let peer = {
                 let s = s.clone();
@@ -284,7 +383,7 @@ mod loom_tests {
                     s.ring(&s.reader_armed);
                 })
             };
-            s.sleep(2, &s.writer_armed, || s.room.load(Acquire) != 0);
+            s.sleep(2, &s.writer_armed, false, || s.room.load(Acquire) != 0);
             reader.join().unwrap();
             peer.join().unwrap();
         });
@@ -297,7 +396,7 @@ mod loom_tests {
             let take_one = |s: &Socket| s.data.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1)).is_ok();
             let other = {
                 let s = s.clone();
-                thread::spawn(move || s.sleep(2, &s.reader_armed, || take_one(&s)))
+                thread::spawn(move || s.sleep(2, &s.reader_armed, false, || take_one(&s)))
             };
             let peer = {
                 let s = s.clone();
@@ -306,7 +405,7 @@ mod loom_tests {
                     s.ring(&s.reader_armed);
                 })
             };
-            s.sleep(1, &s.reader_armed, || take_one(&s));
+            s.sleep(1, &s.reader_armed, false, || take_one(&s));
             other.join().unwrap();
             peer.join().unwrap();
         });
@@ -319,7 +418,7 @@ mod loom_tests {
             let sleepers: Vec<_> = (1..3)
                 .map(|me| {
                     let s = s.clone();
-                    thread::spawn(move || s.sleep(me, &s.reader_armed, || s.closed.load(Acquire) != 0))
+                    thread::spawn(move || s.sleep(me, &s.reader_armed, false, || s.closed.load(Acquire) != 0))
                 })
                 .collect();
             s.closed.store(1, Release);

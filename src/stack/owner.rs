@@ -51,9 +51,7 @@ pub fn connected(s: &Sock) {
 /// Rings at our end of the anchors for a reader that wants a signal; a sleeping one wakes by the same byte.
 #[cold]
 pub fn ring(s: &Sock, armed: &AtomicU32) {
-    fence(SeqCst);
-    armed.store(0, Release);
-    crate::wait::send_bell(s);
+    crate::wait::ring_always(s, armed);
 }
 
 /// Takes bells that rang for nobody, so that there is always room for the next one. Those of sleepers and of epoll are left

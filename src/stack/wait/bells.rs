@@ -18,6 +18,16 @@ pub(super) fn wake_others(slot: &Slot) {
     kernel::futex_wake(&slot.wake, u32::MAX >> 1);
 }
 
+/// A thread comes to sleep on the socket beside the first one, which must not sleep where no bell is heard.
+pub(super) fn rouse_first(s: &Sock) {
+    let Some(end) = s.end() else { return };
+    for word in [&end.rx().shared.reader_armed, &end.tx().shared.writer_armed] {
+        if bell::rouse(word) {
+            kernel::futex_wake(word, u32::MAX >> 1);
+        }
+    }
+}
+
 /// The bell rang: takes its bytes and tells whoever else sleeps on the socket.
 pub fn rung(s: &Sock) {
     drain(s.fd);
@@ -70,7 +80,7 @@ pub fn disarm(s: &Sock, armed: &AtomicU32) {
     <AtomicU32 as Word>::fence();
     if needed() {
         // Somebody began to sleep in between, and the bell may have passed by.
-        bell::ask(armed);
+        bell::ask(armed, bell::BELL);
         wake_all(s);
     }
 }
@@ -130,13 +140,27 @@ pub fn ring(s: &Sock, armed: &AtomicU32) {
 
 #[cold]
 fn ring_now(s: &Sock, armed: &AtomicU32) {
-    if bell::take(armed) {
+    let asked_for = bell::take(armed);
+    if asked_for & bell::CALL != 0 {
+        kernel::futex_wake(armed, u32::MAX >> 1);
+    }
+    if asked_for & bell::BELL != 0 {
         send_bell(s);
     }
 }
 
+/// As [`ring`], with a byte also where nobody asked.
+#[cold]
+pub fn ring_always(s: &Sock, armed: &AtomicU32) {
+    <AtomicU32 as Word>::fence();
+    if bell::take(armed) & bell::CALL != 0 {
+        kernel::futex_wake(armed, u32::MAX >> 1);
+    }
+    send_bell(s);
+}
+
 /// Puts the bell's byte on the far anchor, and tells the ears of the far socket, which the byte may not reach.
-pub fn send_bell(s: &Sock) {
+fn send_bell(s: &Sock) {
     let _ = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
     if let Some(end) = s.end() {
         ears::tell(s.arena, end.far().slot.load(Acquire).wrapping_sub(1));

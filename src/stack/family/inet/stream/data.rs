@@ -6,6 +6,7 @@ use super::super::zerocopy::Sends;
 use super::transport;
 use super::{close, connect, deferred, filter, slow, stamps, state, urgent};
 use crate::abi::{Errno, Result};
+use crate::bell::BELL;
 use crate::family::ops::{Incoming, Outgoing};
 use crate::kernel;
 use crate::options;
@@ -149,7 +150,7 @@ fn no_room(s: &Sock, end: &End) {
     let tx = end.tx();
     tx.count_full();
     if s.slot.has(SlotFlags::WATCHED) {
-        tx.shared.writer_armed.store(1, Relaxed);
+        tx.shared.writer_armed.fetch_or(BELL, Relaxed);
         core::sync::atomic::fence(SeqCst);
         if tx.room() >= tx.shared.capacity.load(Relaxed) / 3 {
             crate::readiness::activate(s);

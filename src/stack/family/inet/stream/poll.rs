@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering::*;
 use super::super::zerocopy::Sends;
 use super::{close, connect, data, deferred, filter, low_water, slow, stamps, state, urgent, Calm};
 use crate::abi::Result;
+use crate::bell::BELL;
 use crate::kernel;
 use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
@@ -203,10 +204,10 @@ pub fn arm(s: &Sock, events: u32) {
         wait::disarm(s, &end.tx().shared.writer_armed);
     }
     if events & (IN | RDHUP | PRI | HUP | ERR) != 0 {
-        end.rx().shared.reader_armed.store(1, Relaxed);
+        end.rx().shared.reader_armed.fetch_or(BELL, Relaxed);
     }
     if events & OUT != 0 {
-        end.tx().shared.writer_armed.store(1, Relaxed);
+        end.tx().shared.writer_armed.fetch_or(BELL, Relaxed);
     }
 }
 
