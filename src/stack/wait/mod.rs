@@ -70,7 +70,7 @@ pub fn until(
 #[cold]
 fn sleep_until(wait: &Wait<'_>, mut ready: impl FnMut() -> bool) -> Result<()> {
     let s = wait.s;
-    let start = kernel::now_ns();
+    let start = spin::learns().then(kernel::now_ns);
     let mut first = true;
     let outcome = loop {
         let slept = interruptible(wait.limits.deadline.is_some(), Some(s), |known| wait.doze(known, first, &mut ready));
@@ -82,7 +82,9 @@ fn sleep_until(wait: &Wait<'_>, mut ready: impl FnMut() -> bool) -> Result<()> {
             Err(e) => break Err(e),
         }
     };
-    spin::learn(kernel::now_ns() - start);
+    if let Some(start) = start {
+        spin::learn(kernel::now_ns() - start);
+    }
     match outcome {
         // Whatever woke it, the number is not the socket's any more.
         Ok(()) if Kept::any() => Err(Errno::MOVED),

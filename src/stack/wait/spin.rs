@@ -119,6 +119,11 @@ pub fn has_spun() -> bool {
     SPUN.try_with(|s| s.replace(false)).unwrap_or(false)
 }
 
+/// Does it matter how long sleeps last? Not where the user said how long to spin.
+pub(super) fn learns() -> bool {
+    config::get().spin_ns.is_none()
+}
+
 /// Tells [`spin`] how long a sleep lasted: a short one would have been worth a longer spin.
 pub(super) fn learn(slept_ns: u64) {
     if slept_ns < LONG_SPIN_NS {
