@@ -66,7 +66,7 @@ fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize)
         return None;
     }
     // What was shut down has the flag before the stream has its end, so the line that the reader polls need not be read.
-    let end = plain_sailing(s, SlotFlags::SHUT_WR)?;
+    let end = plain_sailing(s, SlotFlags::SHUT_WR | SlotFlags::SLOW)?;
     let (tx, own, far) = (end.tx(), end.own(), end.far());
     let error = s.slot.error.load(Relaxed) as u32 | own.was_reset.load(Relaxed);
     let over = far.closed.load(Acquire) | (far.slot.load(Relaxed) == 0) as u32;
@@ -88,7 +88,7 @@ fn put(s: &Sock, length: usize, flags: i32, fill: impl FnOnce(*mut u8) -> usize)
 /// Receives up to `length` bytes that `drain` copies out, which says how many it could.
 #[inline(always)]
 fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize) -> usize) -> Option<usize> {
-    let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC);
+    let (slot, foul) = (s.slot, SlotFlags::SHUT_RD | SlotFlags::ASYNC | SlotFlags::SLOW);
     if flags & !(libc::MSG_DONTWAIT | IGNORED) != 0 || length.wrapping_sub(1) >= isize::MAX as usize {
         return None;
     }
