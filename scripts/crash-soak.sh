@@ -10,7 +10,8 @@ Runs tests/soak/crash.c: N times (100) two processes talk, one is killed at a po
 chooses; the other one has to see the end within 50 ms, nothing of the network may be left in its directory once it
 has left, and a restart on the same port has to work at once. One in twenty more are deaths that nobody waits for: of a
 UDP receiver whose sender never receives, of a process that forked past libc and its child. On a busy machine one death in
-fifty may be seen later, within a second.
+fifty may be seen later, within a second. Before that, one run of tests/soak/shared.c for each twenty points: processes that
+wait on one epoll instance are killed so.
 
 The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last line is "N points, N reached, N late,
 N failed".
@@ -40,4 +41,9 @@ gcc -O1 -g -Wall -Wextra -o target/soak/crash tests/soak/crash.c
 networks=$(mktemp -d /dev/shm/sockhop-soak.XXXXXX)
 trap 'rm -rf "$networks"' EXIT
 ulimit -c 0
+gcc -O1 -g -Wall -Wextra -o target/soak/shared tests/soak/shared.c
+for ((i = 0; i < (points + 19) / 20; i++)); do
+    SOCKHOP_DIR=$networks SOCKHOP_NET=shared LD_PRELOAD=$library timeout 120 target/soak/shared $((seed + i)) ||
+        { echo "crash-soak: tests/soak/shared.c with seed $((seed + i)) failed" >&2; exit 1; }
+done
 target/soak/crash "$library" "$networks" "$points" "$seed" "${verbose[@]}"

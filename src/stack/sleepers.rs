@@ -203,10 +203,16 @@ pub fn wake(s: &Sock) {
     });
 }
 
-/// Has all threads of this process that sleep look again: another process may soon hold what they sleep on.
+/// Has all threads of this process that sleep for bells look again: another process may soon hold what they sleep on, and
+/// take them. A listener has none.
 pub fn wake_all() {
+    let is_listener = |number: u32| {
+        let found = network::opened().zip(number.checked_sub(1));
+        let found = found.and_then(|(arena, number)| Some(Sock { fd: -1, number, slot: arena.slot(number)?, arena }));
+        found.is_some_and(|s| s.ops().asks_kernel(&s))
+    };
     each(|e| {
-        if e.tid.load(Relaxed) != tid() {
+        if e.tid.load(Relaxed) != tid() && !is_listener(e.number.load(Relaxed)) {
             call_entry(e);
         }
     });

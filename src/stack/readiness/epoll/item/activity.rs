@@ -18,9 +18,10 @@ const CROWD: usize = 32;
 const AHEAD: usize = 4;
 
 impl Item {
-    /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call.
+    /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call. And what
+    /// nobody has any more.
     fn left_to_bell(&self) -> bool {
-        self.socket().is_some_and(|s| s.ops().asks_kernel(&s) && s.ops().next_look(&s).is_none())
+        self.over.get() || self.socket().is_some_and(|s| s.ops().asks_kernel(&s) && s.ops().next_look(&s).is_none())
     }
 }
 

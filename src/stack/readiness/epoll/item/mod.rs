@@ -247,6 +247,7 @@ impl Items {
         }
         (item.events, item.data, item.fresh) = (events, data, true);
         (item.spent, item.gone) = (false, false);
+        item.over.set(false);
         self.wake(id);
         true
     }
