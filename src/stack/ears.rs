@@ -97,7 +97,8 @@ pub fn enter(s: &Sock, ear: u32) -> bool {
     }
     let Some(line) = s.arena.ears(s.number) else { return false };
     if !slot.has(SlotFlags::HEARD) {
-        let _held = slot.lock.lock();
+        // Never waits: the caller holds the lock of an epoll set, which whoever has this one may want.
+        let Some(_held) = slot.lock.try_lock() else { return false };
         if !slot.has(SlotFlags::HEARD) {
             if !s.arena.back_ears(s.number) {
                 return false;

@@ -509,7 +509,7 @@ pub fn stays() {
 pub fn leave() {
     for set in SETS.try_read().iter().flat_map(|sets| sets.values()) {
         if let Some(mut items) = set.items.try_lock() {
-            items.unshare();
+            items.leave_board();
         }
     }
 }

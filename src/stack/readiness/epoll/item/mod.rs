@@ -77,6 +77,8 @@ pub struct Items {
     pub hearing: Hearing,
     /// Other processes may have the instance as well.
     shared: Option<share::Shared>,
+    /// What was shared before, where it cannot be let go of yet.
+    left: Option<share::Shared>,
     /// Nobody else has it any more, or there is no memory to share it.
     lonely: bool,
     /// Items of a shared instance that were told, whose state that changed.

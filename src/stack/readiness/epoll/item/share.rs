@@ -73,8 +73,15 @@ impl Items {
 
     /// In the child. Where there is no place for it, its registrations are its own from here on.
     pub fn join(&mut self) {
-        let joined = |shared: &Shared| shared.expects && shared.board.join(shared.pid);
-        self.shared = self.shared.take().filter(joined).map(|shared| Shared { pid: kernel::pid(), ..shared });
+        if let Some(mut shared) = self.shared.take() {
+            if shared.expects && shared.board.join(shared.pid) {
+                shared.pid = kernel::pid();
+                self.shared = Some(shared);
+            } else {
+                // Kept: another thread of the parent may have been in the middle of malloc.
+                self.left = Some(shared);
+            }
+        }
     }
 
     /// The program becomes another one, which will not have the instance (`leaves`), or stays after all.
@@ -92,6 +99,14 @@ impl Items {
     pub fn unshare(&mut self) {
         if let Some(shared) = self.shared.take() {
             shared.board.leave();
+        }
+    }
+
+    /// As [`Items::unshare`], at the end of the process, which may come in the middle of malloc.
+    pub fn leave_board(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            shared.board.leave();
+            self.left = Some(shared);
         }
     }
 
