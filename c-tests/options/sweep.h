@@ -8,10 +8,11 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
-enum { FRESH, BOUND, CONNECTED, LISTENING };
+enum { FRESH, BOUND, CONNECTED, LISTENING, ACCEPTED };
 struct sweep_state { const char *name; int kind, state; };
 static const struct sweep_state sweep_states[] = {
     {"tcp4", 0, FRESH}, {"tcp6", 1, FRESH}, {"tcp4 connected", 0, CONNECTED}, {"tcp6 connected", 1, CONNECTED},
+    {"tcp4 accepted", 0, ACCEPTED}, {"tcp6 accepted", 1, ACCEPTED},
     {"tcp4 listening", 0, LISTENING}, {"tcp6 listening", 1, LISTENING}, {"udp4", 2, FRESH}, {"udp6", 3, FRESH},
     {"udp4 bound", 2, BOUND}, {"udp6 bound", 3, BOUND}, {"udp4 connected", 2, CONNECTED}, {"udp6 connected", 3, CONNECTED}};
 enum { SWEEP_STATES = sizeof sweep_states / sizeof *sweep_states, SWEEP_TEXT = 6000 };
@@ -35,13 +36,18 @@ static int sweep_make(const struct sweep_state *s, int keep[2]) {
     keep[0] = keep[1] = -1;
     if (s->state == BOUND || s->state == LISTENING) sweep_name(fd, s->kind);
     if (s->state == LISTENING) must("listen", listen(fd, 5));
-    if (s->state != CONNECTED) return fd;
+    if (s->state != CONNECTED && s->state != ACCEPTED) return fd;
     keep[0] = opt_socket(s->kind);
     sweep_name(keep[0], s->kind);
     if (stream) must("listen", listen(keep[0], 5));
     must("getsockname", getsockname(keep[0], (struct sockaddr *)&to, &n));
     must("connect", connect(fd, (struct sockaddr *)&to, n));
     if (stream) keep[1] = (int)must("accept", accept(keep[0], NULL, NULL));
+    if (s->state == ACCEPTED) {
+        int other = fd;
+        fd = keep[1];
+        keep[1] = other;
+    }
     return fd;
 }
 
@@ -81,7 +87,7 @@ __attribute__((unused)) static void sweep_one(char *out, const struct sweep_stat
     enum { LENGTHS = sizeof lengths / sizeof *lengths, VALUES = sizeof values / sizeof *values };
     static char part[2 * LENGTHS][SWEEP_TEXT];
     /* A connection chooses the sizes of its buffers itself. */
-    int keep[2], at = 0, grows = how == CONNECTED_GROWS && s->kind < 2 && s->state == CONNECTED;
+    int keep[2], at = 0, grows = how == CONNECTED_GROWS && s->kind < 2 && (s->state == CONNECTED || s->state == ACCEPTED);
     memset(part, 0, sizeof part);
     for (int i = 0; i < LENGTHS; i++) {
         int fd = sweep_make(s, keep);
@@ -146,7 +152,7 @@ __attribute__((unused)) static void sweep(const char *name, int level, int kinds
                 int told = pass && !strcmp(was, now[s]);
                 for (int k = 0; k < s; k++) told |= !strcmp(now[k], now[s]) && (!pass || strcmp(before[option][k], now[k]));
                 if (told) continue;
-                char who[400];
+                char who[500];
                 int at = 0;
                 for (int k = s; k < SWEEP_STATES; k++)
                     if (!strcmp(now[k], now[s]) && (!pass || strcmp(before[option][k], now[k])))

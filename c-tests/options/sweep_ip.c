@@ -7,6 +7,8 @@ int main(void) {
     alarm(38);
     static const struct sweep_mask masks[] = {
         {52, LENGTH_ONLY}, /* IP_PROTOCOL: a port */
+        /* Tables of netfilter's, whose modules would be loaded. */
+        {64, WITHOUT_RIGHTS}, {65, WITHOUT_RIGHTS}, {66, WITHOUT_RIGHTS}, {67, WITHOUT_RIGHTS}, {83, WITHOUT_RIGHTS},
     };
     sweep("IP", IPPROTO_IP, ALL, masks, sizeof masks / sizeof *masks);
     return 0;

@@ -6,7 +6,9 @@
 int main(void) {
     alarm(38);
     /* Extension headers. */
-    static const struct sweep_mask masks[] = {{IPV6_HOPOPTS, WITHOUT_RIGHTS}, {IPV6_RTHDRDSTOPTS, WITHOUT_RIGHTS}, {IPV6_DSTOPTS, WITHOUT_RIGHTS}};
+    static const struct sweep_mask masks[] = {{IPV6_HOPOPTS, WITHOUT_RIGHTS}, {IPV6_RTHDRDSTOPTS, WITHOUT_RIGHTS}, {IPV6_DSTOPTS, WITHOUT_RIGHTS},
+        /* Tables of netfilter's, whose modules would be loaded. */
+        {64, WITHOUT_RIGHTS}, {65, WITHOUT_RIGHTS}, {68, WITHOUT_RIGHTS}, {69, WITHOUT_RIGHTS}};
     sweep("IPV6", IPPROTO_IPV6, V6, masks, sizeof masks / sizeof *masks);
     return 0;
 }

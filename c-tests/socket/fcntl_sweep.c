@@ -76,7 +76,7 @@ int main(void) {
                 int told = 0, at = 0, all = 1;
                 for (int k = 0; k < s; k++) told |= !strcmp(now[k], now[s]);
                 if (told) continue;
-                char who[400];
+                char who[500];
                 for (int k = 0; k < SWEEP_STATES; k++) {
                     if (!strcmp(now[k], now[s])) at += snprintf(who + at, sizeof who - (size_t)at, "%s%s", at ? ", " : "", sweep_states[k].name);
                     else all = 0;

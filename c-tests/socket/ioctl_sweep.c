@@ -89,7 +89,7 @@ int main(void) {
                 int told = pass && !strcmp(before[i][s], now[s]);
                 for (int k = 0; k < s; k++) told |= !strcmp(now[k], now[s]) && (!pass || strcmp(before[i][k], now[k]));
                 if (told) continue;
-                char who[400];
+                char who[500];
                 int at = 0, all = 1;
                 for (int k = 0; k < SWEEP_STATES; k++) {
                     if (!strcmp(now[k], now[s]) && (!pass || strcmp(before[i][k], now[k])))

@@ -19,7 +19,8 @@ const WORDS: usize = 9;
 const END: usize = 24;
 
 /// Options that begin anew.
-const NOT_INHERITED: [usize; 3] = [PRIORITY, FASTOPEN, DEFER_ACCEPT];
+const NOT_INHERITED: [usize; 6] =
+    [PRIORITY, FASTOPEN, DEFER_ACCEPT, FASTOPEN_KEY_LENGTH, super::places::IP_OPTIONS, STAMP_BASE];
 
 fn bits(slot: &Slot) -> u64 {
     let word = |i: usize| slot.options[FIRST_BIT_WORD + i].load(Relaxed) as u64;

@@ -48,7 +48,10 @@ pub const ROWS: &[Row] = &[
     flag(libc::IP_BIND_ADDRESS_NO_PORT, ALL, IP_BIND_ADDRESS_NO_PORT),
     flag(libc::IP_FREEBIND, ALL, IP_FREEBIND).least(1),
     int(libc::IP_TRANSPARENT, ALL, IP_TRANSPARENT, Is(0), Set::Map(sp::transparent)).least(1),
-    int(libc::IP_MULTICAST_TTL, TCP, IP_MULTICAST_TTL, Is(1), Set::Refuse(INVALID)),
+    Row {
+        get: Get::Find(sp::multicast_ttl),
+        ..int(libc::IP_MULTICAST_TTL, TCP, IP_MULTICAST_TTL, Is(1), Set::Refuse(INVALID))
+    },
     int(libc::IP_MULTICAST_TTL, UDP, IP_MULTICAST_TTL, Is(1), Set::Map(|_, v| multicast_ttl(v))).least(1),
     int(libc::IP_MULTICAST_LOOP, ALL, IP_MULTICAST_LOOP, Is(1), Set::Bool).least(1),
     int(libc::IP_MULTICAST_ALL, ALL, IP_MULTICAST_ALL, Families(1, 0), Set::Range(0, 1)).least(1),
@@ -77,7 +80,7 @@ pub const ROWS: &[Row] = &[
     refused(libc::IP_HDRINCL, ALL, Get::Find(|_| Ok(0)), NO),
     refused(libc::IP_NODEFRAG, ALL, Get::Find(|_| Ok(0)), NO),
     own(libc::IP_ROUTER_ALERT, ALL, Get::Find(|_| Ok(0)), Set::Refuse(INVALID)),
-    refused(libc::IP_PKTOPTIONS, TCP, Get::Own(|_, room| room.length_at.write_u32(0)), NO),
+    refused(libc::IP_PKTOPTIONS, TCP, Get::Own(sp::packet_options), NO),
 ];
 
 /// A TCP socket keeps the two bits of congestion notification to itself. A new value changes SO_PRIORITY too.

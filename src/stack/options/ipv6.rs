@@ -61,11 +61,17 @@ pub const ROWS: &[Row] = &[
     },
     int(libc::IPV6_UNICAST_HOPS, BOTH, IPV6_UNICAST_HOPS, Is(64), Set::Map(|_, v| or_default(v, 64))),
     int(libc::IPV6_MULTICAST_HOPS, UDP6, IPV6_MULTICAST_HOPS, Is(1), Set::Map(|_, v| or_default(v, 1))),
-    int(libc::IPV6_MULTICAST_HOPS, TCP6, IPV6_MULTICAST_HOPS, Is(1), Set::Refuse(NO)).least(0),
+    Row {
+        get: Get::Find(sp::multicast_hops),
+        ..int(libc::IPV6_MULTICAST_HOPS, TCP6, IPV6_MULTICAST_HOPS, Is(1), Set::Refuse(NO)).least(0)
+    },
     int(libc::IPV6_MULTICAST_LOOP, BOTH, IPV6_MULTICAST_LOOP, Is(1), Set::Range(0, 1)),
     int(name::IPV6_MULTICAST_ALL, BOTH, IPV6_MULTICAST_ALL, Is(1), Set::Bool),
     int(libc::IPV6_MULTICAST_IF, UDP6, IPV6_MULTICAST_IF, Is(0), Set::Map(sp::multicast_interface)),
-    int(libc::IPV6_MULTICAST_IF, TCP6, IPV6_MULTICAST_IF, Is(0), Set::Refuse(NO)).least(0),
+    Row {
+        get: Get::Find(sp::stream_interface),
+        ..int(libc::IPV6_MULTICAST_IF, TCP6, IPV6_MULTICAST_IF, Is(0), Set::Refuse(NO)).least(0)
+    },
     int(libc::IPV6_UNICAST_IF, BOTH, IPV6_UNICAST_IF, Is(0), Set::Own(sp::set_unicast_interface6)),
     int(libc::IPV6_MINHOPCOUNT, BOTH, IPV6_MINHOPCOUNT, Is(0), Set::Range(0, 255)),
     int(libc::IPV6_TCLASS, BOTH, IPV6_TCLASS, Is(0), Set::Map(|s, v| class(s.kind() == libc::SOCK_STREAM, v))),
@@ -128,7 +134,7 @@ pub const ROWS: &[Row] = &[
     header(libc::IPV6_RTHDRDSTOPTS, no_option),
     header(libc::IPV6_DSTOPTS, no_option),
     header(libc::IPV6_RTHDR, no_route),
-    own(libc::IPV6_2292PKTOPTIONS, TCP6, Get::Own(nothing), Set::Own(no_packet_options)),
+    own(libc::IPV6_2292PKTOPTIONS, TCP6, Get::Own(sp::packet_options6), Set::Own(no_packet_options)),
     own(libc::IPV6_2292PKTOPTIONS, UDP6, Get::Refuse(NO), Set::Own(no_packet_options)),
     own(libc::IPV6_PATHMTU, BOTH, Get::Own(sp::path_mtu), Set::Refuse(NO)),
     own(libc::IPV6_ROUTER_ALERT, BOTH, Get::Find(|_| Ok(0)), Set::Refuse(NO)).least(4),

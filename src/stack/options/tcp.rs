@@ -34,6 +34,8 @@ const FIN_TIMEOUT_MOST: i32 = 120;
 const LOOPBACK_SEGMENT: i32 = 32741;
 /// The same over IPv6, whose header is larger.
 const LOOPBACK_SEGMENT6: i32 = 32732;
+/// The same for who accepted, which knows of a larger window by then.
+const ACCEPTED_SEGMENT: i32 = 32768;
 /// What a segment carries less than TCP_MAXSEG says: the timestamps option (RFC 7323) with its padding.
 const TIMESTAMPS: i32 = 12;
 /// TCP_MSS_DEFAULT: before a connection.
@@ -116,7 +118,11 @@ fn segment(s: &Sock) -> Result<i32> {
 
 /// How much one segment of the connection carries.
 pub fn agreed_segment(s: &Sock) -> i32 {
-    let loopback = if s.slot.peer().canonical().is_ipv4() { LOOPBACK_SEGMENT } else { LOOPBACK_SEGMENT6 };
+    let loopback = match s.end() {
+        Some(end) if end.side == 1 => ACCEPTED_SEGMENT,
+        _ if s.slot.peer().canonical().is_ipv4() => LOOPBACK_SEGMENT,
+        _ => LOOPBACK_SEGMENT6,
+    };
     let far =
         s.end().and_then(|e| s.arena.slot(e.far().slot.load(core::sync::atomic::Ordering::Acquire).wrapping_sub(1)));
     [Some(s.slot), far]

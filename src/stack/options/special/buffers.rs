@@ -14,7 +14,7 @@ use crate::socket::Sock;
 const SEND_LEAST: i32 = 4608;
 const RECEIVE_LEAST: i32 = 2304;
 /// How much of a receive buffer is payload before a connection knows better, in 256ths (TCP_DEFAULT_SCALING_RATIO).
-const PAYLOAD_SHARE: i64 = 65;
+const PAYLOAD_SHARE: i64 = 128;
 
 fn is_tcp(s: &Sock) -> bool {
     s.kind() == libc::SOCK_STREAM
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_buffer_holds_more_than_its_payload() {
-        assert_eq!(needed(65), 256);
+        assert_eq!(needed(70_000), 140_000);
         assert_eq!(needed(i32::MAX), i32::MAX);
     }
 }

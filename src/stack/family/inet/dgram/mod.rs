@@ -38,6 +38,8 @@ use crate::shm::{Arena, Slot, SlotFlags};
 use crate::socket::Sock;
 use crate::wait::{Deadline, Interest};
 
+pub(crate) use tell::Builder;
+
 /// Indices into `Slot::extra` (the first line of it is the options').
 pub(crate) mod place {
     // Read by every sender.

@@ -429,6 +429,7 @@ pub fn option_changed(s: &Sock, level: i32, name: i32) -> Result<()> {
     }
     let Some(end) = s.end() else { return Ok(()) };
     match (level, name) {
+        (libc::IPPROTO_IP, libc::IP_MINTTL) | (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT) => filter::settle(s),
         (libc::SOL_SOCKET, libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW) => stamps::changed(s, &end),
         (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) => {
             transport::of(&end).wake_writer(s, &end);

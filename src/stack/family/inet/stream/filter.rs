@@ -12,7 +12,7 @@ use super::super::program;
 use super::{close, data, keys, slow, transport};
 use crate::abi::{Name, Result};
 use crate::kernel;
-use crate::options::machine;
+use crate::options::{self, machine};
 use crate::shm::views::{Buffers, List, UserPtr};
 use crate::shm::{Arena, End, EndState, Slot, Take, PLAIN};
 use crate::socket::Sock;
@@ -27,6 +27,8 @@ const SEGMENT: u64 = 32741;
 /// In `EndState::gated`: a program looks at what comes; keys are looked at.
 const FILTERED: u32 = 1;
 const SIGNED: u32 = 2;
+/// IP_MINTTL or IPV6_MINHOPCOUNT asks for hops.
+const HOPS: u32 = 4;
 // Flags of a header.
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -72,11 +74,11 @@ pub fn settle(s: &Sock) {
         let signed = if keys::any(s.slot) || far.is_some_and(keys::any) { SIGNED } else { 0 };
         let filtered = if store::any(s.slot, FILTER) { FILTERED } else { 0 };
         let arrived = end.rx().consumed() + data::waiting(s, &end) + end.rx().sent.fin.load(Acquire) as u64;
-        put(end.own(), filtered | signed, arrived);
+        put(end.own(), filtered | signed | least_hops(s), arrived);
         if let Some(far) = far {
             let tx = end.tx();
             let arrived = tx.written() + tx.sent.fin.load(Acquire) as u64;
-            put(end.far(), end.far().gated.load(Relaxed) & FILTERED | signed, arrived);
+            put(end.far(), end.far().gated.load(Relaxed) & !SIGNED | signed, arrived);
             slow::settle(far, Some(&end.opposite()));
             transport::of(&end).wake_reader(s, &end);
         }
@@ -98,7 +100,16 @@ fn put(end: &EndState, gated: u32, arrived: u64) {
 pub fn begin(s: &Sock, end: &End) {
     end.own().gate.store(0, Relaxed);
     let bit = |on: bool, bit: u32| if on { bit } else { 0 };
-    end.own().gated.store(bit(store::any(s.slot, FILTER), FILTERED) | bit(keys::any(s.slot), SIGNED), Release);
+    let own = bit(store::any(s.slot, FILTER), FILTERED) | bit(keys::any(s.slot), SIGNED);
+    end.own().gated.store(own | least_hops(s), Release);
+}
+
+fn least_hops(s: &Sock) -> u32 {
+    if options::word(s.slot, places(&s.slot.peer()).0) != 0 {
+        HOPS
+    } else {
+        0
+    }
 }
 
 /// An accepted socket has its listener's program (sk_filter_charge in sk_clone_lock).
@@ -145,13 +156,30 @@ fn header(from: &Name, to: &Name, flags: u8, length: usize) -> Vec<u8> {
 
 /// Does a handshake come through: the SYN to the listener, and the answer to the connector, both signed as they should be?
 pub fn lets_connect(arena: &'static Arena, listener: &Slot, connector: &Slot) -> bool {
+    let to = connector.peer();
     let keeps = |slot: &Slot, from: Name, to: Name, flags| {
         let program = store::any(slot, FILTER).then(|| store::bytes(arena, slot, FILTER)).flatten();
         program.is_none_or(|bytes| bpf::run(&bpf::read(&bytes), &header(&from, &to, flags, SYN_HEADER)) != 0)
     };
     keys::agree(arena, listener, connector)
+        && hops_do(listener, connector, &to)
+        && hops_do(connector, listener, &to)
         && keeps(listener, connector.local(), connector.peer(), SYN)
         && keeps(connector, connector.peer(), connector.local(), SYN | ACK)
+}
+
+/// The place of the least hops that what comes must have left, and of what is sent with, for a peer of this family.
+fn places(peer: &Name) -> (usize, usize) {
+    match peer.canonical().is_ipv4() {
+        true => (options::IP_MINTTL, options::IP_TTL),
+        false => (options::IPV6_MINHOPCOUNT, options::IPV6_UNICAST_HOPS),
+    }
+}
+
+/// Do packets of `from` have as many hops left as `to` asks for (IP_MINTTL, RFC 5082)? None is lost on loopback.
+fn hops_do(to: &Slot, from: &Slot, peer: &Name) -> bool {
+    let (least, hops) = places(peer);
+    options::word(to, least) == 0 || options::value(to, least) <= options::value(from, hops)
 }
 
 /// The stream position up to which the socket's program lets it through; the end of the stream is one byte behind the last.
@@ -168,7 +196,9 @@ pub fn passed(s: &Sock, end: &End) -> u64 {
     if own.gate_next.load(Acquire) > now {
         return at;
     }
-    let signed = gated & SIGNED == 0 || keys::agree_now(s, end);
+    let far = s.arena.slot(end.far().slot.load(Acquire).wrapping_sub(1));
+    let signed = (gated & SIGNED == 0 || keys::agree_now(s, end))
+        && (gated & HOPS == 0 || far.is_none_or(|far| hops_do(s.slot, far, &s.slot.peer())));
     let program = store::bytes(s.arena, s.slot, FILTER).map(|bytes| bpf::read(&bytes));
     while at < written || over && at == written {
         let length = (written - at).min(SEGMENT);
