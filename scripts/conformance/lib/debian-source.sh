@@ -40,3 +40,21 @@ debian_source() {
     echo "no source package $package${upstream:+ of version $upstream} can be downloaded by apt-get" >&2
     return 1
 }
+
+# debian_binary DIR PACKAGE UPSTREAM: unpacks the newest package of this upstream version into DIR/root and installs nothing.
+debian_binary() {
+    local directory=$1 package=$2 upstream=$3 version
+    rm -rf "$directory/unpack"
+    mkdir -p "$directory/unpack" "$directory/root"
+    for version in $(apt-cache madison "$package" 2>/dev/null | awk -F'|' '{ print $2 }' | tr -d ' ' | sort -Vru); do
+        case $version in "$upstream"*) ;; *) continue ;; esac
+        if (cd "$directory/unpack" && timeout 200 apt-get -qq -o "APT::Sandbox::User=$(id -un)" download "$package=$version") \
+            >/dev/null 2>&1; then
+            dpkg-deb -x "$directory/unpack"/*.deb "$directory/root"
+            rm -rf "$directory/unpack"
+            return
+        fi
+    done
+    echo "no package $package of version $upstream can be downloaded by apt-get; 'apt-get update' may help" >&2
+    return 1
+}

@@ -15,10 +15,14 @@ mod confine;
 mod cookies;
 mod descriptors;
 mod limits;
+#[cfg(target_arch = "x86_64")]
+mod loading;
 mod messages;
 mod process;
 mod ranges;
 mod readiness;
+#[cfg(target_arch = "x86_64")]
+mod relink;
 mod rights;
 mod signals;
 mod sockets;

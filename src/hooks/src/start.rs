@@ -40,7 +40,7 @@ extern "C" {
 }
 
 /// The file that the loader took this library from.
-fn own_path() -> CString {
+pub fn own_path() -> CString {
     // SAFETY: all-zero is a valid Dl_info.
     let mut found: libc::Dl_info = unsafe { core::mem::zeroed() };
     // SAFETY: an address inside this library and a struct to fill in.
