@@ -14,8 +14,9 @@ const SHORT_SPIN_NS: u64 = 1_500;
 const LOOKS: u32 = 64;
 /// So many looks at least, over however many sockets: a set that gives up too early comes to sleep for each event.
 const FEWEST: u32 = 30;
-/// Pauses before the first sched_yield: about a microsecond.
-const PAUSES: u32 = 20;
+/// With pauses before the first sched_yield, by the processor's counter: about a microsecond. A pause takes from 10 to 50 ns
+/// and cannot be counted.
+const PAUSE_TICKS: u64 = if cfg!(target_arch = "x86_64") { 1 << 11 } else { 1 << 6 };
 /// Where the one that is waited for runs on this core, pauses only hold it up: after this many waits in a row that the
 /// first sched_yield ended, there are few of them.
 const SAME_CORE: u32 = 8;
@@ -47,17 +48,12 @@ pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
     }
     let yields = signal::yields();
     let all = yields < SAME_CORE || yields & (PROBE - 1) == 0;
-    let looks = if all { ((LOOKS + PAUSES) / sockets.max(1) as u32).max(FEWEST) } else { 1 };
-    for look in 0..looks {
-        if ready() {
-            if yields != 0 && looks != 1 {
-                signal::set_yields(0);
-            }
-            return true;
+    let looks = if all { (LOOKS / sockets.max(1) as u32).max(FEWEST) } else { 1 };
+    if (0..looks).any(|_| ready()) || all && pausing(&mut ready) {
+        if yields != 0 && all {
+            signal::set_yields(0);
         }
-        if look >= LOOKS {
-            core::hint::spin_loop();
-        }
+        return true;
     }
     let credit = CREDIT.try_with(Cell::get).unwrap_or(0);
     if credit == 0 && configured.is_none() {
@@ -103,6 +99,20 @@ pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
         signal::set_yields(0);
     }
     won
+}
+
+/// Looks with a pause after each for about a microsecond.
+fn pausing(ready: &mut impl FnMut() -> bool) -> bool {
+    let start = kernel::ticks();
+    loop {
+        core::hint::spin_loop();
+        if ready() {
+            return true;
+        }
+        if kernel::ticks().wrapping_sub(start) >= PAUSE_TICKS {
+            return false;
+        }
+    }
 }
 
 /// As [`spin`], for the short way of a call that comes to [`super::until`] when this was in vain.
