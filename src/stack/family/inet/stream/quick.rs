@@ -126,6 +126,8 @@ fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize
 fn comes_soon(s: &Sock, end: &End, foul: u32) -> bool {
     let rx = end.rx();
     let come = wait::spin_first(|| {
+        // The bytes come just before what tells of them, so both lines are asked for at the same time.
+        rx.expect_read(s.arena);
         rx.stirs()
             || rx.sent.fin.load(Relaxed) | end.own().was_reset.load(Relaxed) | s.slot.flags.load(Relaxed) & foul != 0
             || s.slot.state.load(Relaxed) != state::ESTABLISHED
