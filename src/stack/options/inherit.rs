@@ -16,7 +16,9 @@ const SET: usize = 5;
 const RATE: usize = 7;
 const FLAGS: usize = 8;
 const WORDS: usize = 9;
-const END: usize = 24;
+const END: usize = 23;
+/// All of these words, which are nobody else's.
+pub const NOTES: core::ops::Range<usize> = TAG..END;
 
 /// Options that begin anew.
 const NOT_INHERITED: [usize; 6] =

@@ -17,8 +17,9 @@ use crate::shm::{Arena, Slot, SlotFlags};
 use crate::socket::Sock;
 
 /// Words of `Slot::extra`: the program's chunk + 1, and the place in the group + 1.
-const PROGRAM: usize = 26;
-const PLACE: usize = 27;
+pub const PROGRAM: usize = 26;
+/// See [`PROGRAM`].
+pub const PLACE: usize = 27;
 /// sizeof (struct sock_fprog).
 const LENGTH: usize = 16;
 

@@ -18,7 +18,7 @@ use crate::shm::{Arena, End, EndState, Slot, Take, PLAIN};
 use crate::socket::Sock;
 
 /// The word of `Slot::extra` with the program's chunk + 1.
-pub const FILTER: usize = 3;
+pub const FILTER: usize = 23;
 /// A TCP header with time stamps, and one with all that a SYN carries (RFC 9293, RFC 7323).
 const HEADER: usize = 32;
 const SYN_HEADER: usize = 40;

@@ -12,7 +12,7 @@ use crate::shm::{Arena, End, Record, Slot};
 use crate::socket::Sock;
 
 /// The word of `Slot::extra` with the keys' chunk + 1.
-const KEYS: usize = 24;
+pub const KEYS: usize = 24;
 /// struct tcp_md5sig, and where its fields are.
 const SIZE: usize = 216;
 const FLAGS_AT: usize = 128;

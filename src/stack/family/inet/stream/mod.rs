@@ -192,3 +192,19 @@ pub fn current_state(s: &Sock) -> u32 {
 fn low_water(slot: &Slot) -> usize {
     (options::word(slot, options::RECEIVE_LOW_WATER) as usize).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reuseport;
+    use super::*;
+
+    #[test]
+    fn nobody_keeps_something_in_the_words_of_another() {
+        let mut words = vec![options::EXTRA_PACING, options::EXTRA_COOKIE, filter::FILTER, keys::KEYS, stamps::STAMPS];
+        words.extend([reuseport::PROGRAM, reuseport::PLACE, deferred::EARLIEST, connect::EMPTY_AT]);
+        words.extend([connect::ARRIVALS, connect::ON_THE_WAY, connect::RUNG_NS]);
+        words.extend(options::inherit::NOTES);
+        words.sort_unstable();
+        assert!(words.windows(2).all(|pair| pair[0] != pair[1]), "{words:?}");
+    }
+}

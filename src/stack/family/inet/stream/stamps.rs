@@ -18,7 +18,7 @@ use crate::shm::{Arena, End, Record, Slot, SlotFlags};
 use crate::socket::Sock;
 
 /// The word of `Slot::extra` with the chunk + 1 of the stamps that wait to be told.
-const STAMPS: usize = 25;
+pub const STAMPS: usize = 25;
 /// More are not kept.
 const MOST: usize = 256;
 /// How much of a send's data is told again, from its end.
