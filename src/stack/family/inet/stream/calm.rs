@@ -66,7 +66,15 @@ impl Calm {
     /// Is what edges are told by certainly what it was?
     #[inline(always)]
     pub fn is_even(&self, seen: (u64, u64)) -> bool {
-        self.edges() == Some(seen)
+        let apart = self.told_by() ^ seen.0 | self.tx.full_count() ^ seen.1;
+        apart == 0 && self.holds()
+    }
+
+    /// The number that changes with what arrives, of a connection that is calm.
+    #[inline(always)]
+    fn told_by(&self) -> u64 {
+        let rx = self.rx;
+        rx.written().min(rx.consumed().saturating_add(rx.window())) << 8 | 1
     }
 
     /// As [`crate::family::SocketOps::ready_for`]. None: something happened that only the whole look knows of. A reader
@@ -92,9 +100,8 @@ impl Calm {
     /// As [`crate::family::SocketOps::edges`]; None as for [`Calm::ready_for`].
     #[inline]
     pub fn edges(&self) -> Option<(u64, u64)> {
-        let rx = self.rx;
-        let arrived = rx.written().min(rx.consumed().saturating_add(rx.window()));
-        self.holds().then(|| (arrived << 8 | 1, self.tx.full_count()))
+        let told_by = self.told_by();
+        self.holds().then(|| (told_by, self.tx.full_count()))
     }
 
     /// The next look comes soon: has the line that the far side writes fetched meanwhile.

@@ -114,10 +114,11 @@ impl Item {
     /// Is there certainly nothing to tell?
     #[inline(always)]
     fn is_silent(&self) -> bool {
-        self.calm.as_ref().is_some_and(|calm| match self.events & libc::EPOLLET as u32 {
+        let Some(calm) = &self.calm else { return false };
+        match self.events & libc::EPOLLET as u32 {
             0 => calm.is_silent(self.events),
             _ => !self.fresh && calm.is_even(self.seen),
-        })
+        }
     }
 
     /// A socket of another process is ready: does it live? One that was killed could not say that it closed it.
