@@ -84,6 +84,12 @@ pub fn activate(s: &Sock) {
     epoll::activate(s);
 }
 
+/// A connection came to a listener, whose bell tells of it, too. The connector may be a look of a set's at a connection
+/// that had begun before, which holds that set's lock.
+pub fn arrived(listener: &Sock) {
+    epoll::arrived(listener);
+}
+
 /// A bell's byte was taken by one of several who wait for the socket: the others of this process look too.
 pub fn share_bell(s: &Sock) {
     // The caller counts as awake by now.

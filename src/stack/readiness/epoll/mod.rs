@@ -326,10 +326,19 @@ pub fn activate(s: &Sock) {
 
 /// See [`super::share_bell`]. Called from within a set, whose lock is held: only the others are told.
 pub fn share_bell(s: &Sock) {
+    wake_others(s, 2);
+}
+
+/// See [`super::arrived`].
+pub fn arrived(s: &Sock) {
+    wake_others(s, 1);
+}
+
+/// Has the sets look at a socket, if there are so many. Never waits: the caller may hold the lock of one of them.
+fn wake_others(s: &Sock, least: usize) {
     let _critical = crate::signal::critical();
-    // Never waits: the caller may hold the lock of one of the sets.
     let Some(sets) = SETS.try_read() else { return };
-    if sets.len() < 2 || !s.slot.has(crate::shm::SlotFlags::WATCHED) {
+    if sets.len() < least || !s.slot.has(crate::shm::SlotFlags::WATCHED) {
         return;
     }
     for set in sets.values() {

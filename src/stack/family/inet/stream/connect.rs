@@ -249,7 +249,7 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             established(s);
             if listener.has(SlotFlags::WATCHED) {
                 // Other processes' sets have its bell; this one's own need not wait for their next look at it.
-                crate::readiness::activate(&Sock { fd: -1, number, slot: listener, arena: s.arena });
+                crate::readiness::arrived(&Sock { fd: -1, number, slot: listener, arena: s.arena });
             }
             Ok(())
         }
