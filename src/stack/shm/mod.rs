@@ -24,6 +24,6 @@ pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
 pub use conn::{Conn, Direction, End, EndState, CLOSED, DEAF, PLAIN, SELF};
 pub use lock::{Locked, ShmLock};
 pub use mend::mend;
-pub use queue::{First, Found, Packed, Payload, Push, Queue, Record, Span};
+pub use queue::{Found, Packed, Payload, Push, Queue, Record, Span, Told};
 pub use ring::{Corrupt, Take, MAX_BUFFERED};
 pub use slot::{Slot, SlotFlags, OPTION_WORDS};

@@ -12,6 +12,8 @@ const LONG_SPIN_NS: u64 = 50_000;
 const SHORT_SPIN_NS: u64 = 1_500;
 /// Looks without a pause: a pause takes 50 ns on some processors, which is a third of a trip between two cores.
 const LOOKS: u32 = 64;
+/// The same where a look is the shortest that there is.
+const CLOSE_LOOKS: u32 = 256;
 /// So many looks at least, over however many sockets: a set that gives up too early comes to sleep for each event.
 const FEWEST: u32 = 30;
 /// With pauses before the first sched_yield, by the processor's counter: about a microsecond. A pause takes from 10 to 50 ns
@@ -41,14 +43,20 @@ pub fn spin(ready: impl FnMut() -> bool) -> bool {
 
 /// As [`spin`], where each look goes over so many sockets: fewer looks for as long.
 #[inline]
-pub fn spin_over(sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
+pub fn spin_over(sockets: usize, ready: impl FnMut() -> bool) -> bool {
+    spin_for(LOOKS, sockets, ready)
+}
+
+/// As [`spin_over`], with so many looks before the first pause.
+#[inline]
+fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool {
     let configured = config::get().spin_ns;
     if configured == Some(0) {
         return false;
     }
     let yields = signal::yields();
     let all = yields < SAME_CORE || yields & (PROBE - 1) == 0;
-    let looks = if all { (LOOKS / sockets.max(1) as u32).max(FEWEST) } else { 1 };
+    let looks = if all { (quick / sockets.max(1) as u32).max(FEWEST) } else { 1 };
     if (0..looks).any(|_| ready()) || all && pausing(&mut ready) {
         if yields != 0 && all {
             signal::set_yields(0);
@@ -118,6 +126,15 @@ fn pausing(ready: &mut impl FnMut() -> bool) -> bool {
 /// As [`spin`], for the short way of a call that comes to [`super::until`] when this was in vain.
 pub fn spin_first(ready: impl FnMut() -> bool) -> bool {
     let come = spin(ready);
+    if !come {
+        let _ = SPUN.try_with(|s| s.set(true));
+    }
+    come
+}
+
+/// As [`spin_first`], for looks that are over in a nanosecond or two: many of them come before the first pause.
+pub fn spin_first_closely(ready: impl FnMut() -> bool) -> bool {
+    let come = spin_for(CLOSE_LOOKS, 1, ready);
     if !come {
         let _ = SPUN.try_with(|s| s.set(true));
     }

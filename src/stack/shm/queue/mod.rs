@@ -31,8 +31,8 @@ use super::arena::Arena;
 use super::chunk::{Chunk, CLASS_SIZES};
 
 pub use push::Push;
-pub use record::{Packed, Payload, Record, Span};
-pub use take::{First, Found};
+pub use record::{Packed, Payload, Record, Span, Told};
+pub use take::Found;
 
 /// Payload is handed out in units of this many bytes.
 pub const UNIT: usize = 64;
@@ -199,6 +199,25 @@ impl Queue {
         Payload::new(ring, size, unit as usize * UNIT, length)
     }
 
+    /// The memory of a payload, if it is in one piece.
+    #[inline(always)]
+    fn piece(&self, number: u32, unit: u32, length: usize) -> Option<Span> {
+        if length <= INLINE {
+            let bytes = core::ptr::from_ref(&self.cell(number).bytes).cast_mut().cast::<u8>();
+            // SAFETY: the cell's own bytes.
+            return Some(unsafe { Span::new(bytes, length) });
+        }
+        let unit = if unit < self.units { unit } else { unit - self.units };
+        let (size, at) = (self.units as usize * UNIT, unit as usize * UNIT);
+        if at >= size || length > size - at {
+            return None;
+        }
+        // SAFETY: behind the cells, inside the chunk.
+        let start = unsafe { self.base.add(cells_at(self.cells) + self.cells as usize * size_of::<Cell>() + at) };
+        // SAFETY: as above.
+        Some(unsafe { Span::new(start, length) })
+    }
+
     /// Has both lines of a cell brought here.
     #[inline]
     fn fetch(&self, number: u32, to_write: bool) {
@@ -226,7 +245,7 @@ impl Queue {
     }
 
     /// Cells and units from one position to a later one.
-    #[inline]
+    #[inline(always)]
     fn distance(&self, from: u64, to: u64) -> (u32, u32) {
         let ((fc, fu), (tc, tu)) = (self.unpack(from), self.unpack(to));
         (tc.wrapping_sub(fc), if tu >= fu { tu - fu } else { tu + 2 * self.units - fu })

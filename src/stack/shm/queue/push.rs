@@ -4,8 +4,8 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    charge, fetch_line, next_in, pack, units_in, units_of, units_of_class, Packed, Queue, Span, CLAIMED, DONE, END,
-    FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
+    charge, fetch_line, next_in, pack, units_in, units_of, units_of_class, Cell, Packed, Place, Queue, Span, CLAIMED,
+    DONE, END, FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
 };
 use crate::kernel::ticks;
 use crate::shm::chunk::NO_CHUNK;
@@ -88,25 +88,77 @@ impl Queue {
             let written = payload.each(0, length, fill);
             let whole = written == length;
             crate::stop::here(crate::stop::Point::Queued);
-            // All of the cell's own line at once: whoever polls it takes it away in between.
-            for (to, value) in cell.meta.iter().zip(record.0) {
-                to.store(value, Relaxed);
-            }
-            cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
-            let next = self.after(place, need);
-            let _ = ends.tail.compare_exchange(tail, pack(next), SeqCst, Relaxed);
-            // What was published must be seen by whoever sets the receiver's armed word before that is looked at. The
-            // exchange above does it where it is a full barrier.
-            if cfg!(not(target_arch = "x86_64")) {
-                fence(SeqCst);
-            }
-            if self.cells > 2 * AHEAD {
-                // A consumer read what comes next last.
-                self.fetch(next.0.wrapping_add(AHEAD), true);
-            }
+            self.publish(cell, record, claim, whole);
+            self.advance(tail, self.after(place, need));
             return if whole { Push::Done } else { Push::Fault };
         }
         Push::Full
+    }
+
+    /// As [`Queue::push`], in one attempt and one piece, and for `length` bytes: `record` is asked when they are there. None:
+    /// something is in the way, and nothing was done. False: the payload could not be read.
+    #[inline(always)]
+    pub fn push_straight(
+        &self,
+        length: usize,
+        budget: u64,
+        valid: impl FnOnce() -> bool,
+        record: impl FnOnce() -> Packed,
+        fill: impl FnOnce(Span) -> usize,
+    ) -> Option<bool> {
+        let ends = self.ends();
+        let tail = ends.tail.load(Acquire);
+        let (number, unit) = (tail as u32, (tail >> 32) as u32);
+        let (claims, lap) = (self.claim(number), self.lap(number));
+        let before = claims.load(Acquire);
+        if !valid() || before >> LAP_AT == lap || ends.tail.load(Acquire) != tail || unit >= 2 * self.units {
+            return None;
+        }
+        let need = units_of(length);
+        let (cells, units) = self.distance(ends.head_seen.load(Relaxed), tail);
+        let (cells, units) = (cells.saturating_add(2), units.saturating_add(need));
+        if cells > self.cells || units > self.units || charge(cells - 1, units) > budget {
+            return None;
+        }
+        let cell = self.cell(number);
+        let span = self.piece(number, unit, length)?;
+        // On their way while the claim is made: a consumer that waits has the cell.
+        fetch_line(core::ptr::from_ref(cell).cast(), true);
+        fetch_line(span.start(), true);
+        let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
+        if claims.compare_exchange(before, claim, AcqRel, Relaxed).is_err() {
+            return None;
+        }
+        let whole = fill(span) == length;
+        crate::stop::here(crate::stop::Point::Queued);
+        self.publish(cell, &record(), claim, whole);
+        self.advance(tail, self.after((number, unit), need));
+        Some(whole)
+    }
+
+    /// Stores what is told with a datagram and that it is there, all of the cell's own line at once: whoever polls it takes
+    /// it away in between.
+    #[inline(always)]
+    fn publish(&self, cell: &Cell, record: &Packed, claim: u64, whole: bool) {
+        for (to, value) in cell.meta.iter().zip(record.0) {
+            to.store(value, Relaxed);
+        }
+        cell.word.store(claim - CLAIMED + if whole { FULL } else { DONE }, Release);
+    }
+
+    /// Moves the tail on to `next`, behind what was published: a full barrier.
+    #[inline(always)]
+    fn advance(&self, tail: u64, next: Place) {
+        let _ = self.ends().tail.compare_exchange(tail, pack(next), SeqCst, Relaxed);
+        // What was published must be seen by whoever sets the receiver's armed word before that is looked at. The
+        // exchange above does it where it is a full barrier.
+        if cfg!(not(target_arch = "x86_64")) {
+            fence(SeqCst);
+        }
+        if self.cells > 2 * AHEAD {
+            // A consumer read what comes next last.
+            self.fetch(next.0.wrapping_add(AHEAD), true);
+        }
     }
 
     /// Moves the tail over a cell that was claimed.

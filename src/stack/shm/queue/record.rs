@@ -1,6 +1,8 @@
 //! What is told with a datagram, as words, and its payload as the pieces that the ring of bytes makes of it.
 #![allow(unsafe_code)]
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use crate::shm::usercopy;
 use crate::shm::views::Buffers;
 
@@ -129,6 +131,21 @@ pub struct Span {
 }
 
 impl Span {
+    /// `length` bytes at a place inside the arena.
+    ///
+    /// # Safety
+    /// They lie there, for ever.
+    #[inline(always)]
+    pub(super) unsafe fn new(at: *mut u8, length: usize) -> Span {
+        Span { at, length }
+    }
+
+    /// Where it starts: for hints only.
+    #[inline(always)]
+    pub(super) fn start(&self) -> *const u8 {
+        self.at
+    }
+
     /// The length.
     #[inline]
     pub fn len(&self) -> usize {
@@ -138,6 +155,12 @@ impl Span {
     /// Is it empty?
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Its first bytes.
+    #[inline(always)]
+    pub fn first(self, length: usize) -> Span {
+        Span { length: length.min(self.length), ..self }
     }
 
     /// Writes bytes of ours; gives how many.
@@ -195,6 +218,38 @@ impl Span {
             done += piece.length;
             piece.length
         })
+    }
+}
+
+/// What is told with a datagram that is being taken out.
+pub struct Told<'a> {
+    meta: &'a [AtomicU64; 7],
+    length: usize,
+}
+
+impl<'a> Told<'a> {
+    #[inline(always)]
+    pub(super) fn new(meta: &'a [AtomicU64; 7]) -> Told<'a> {
+        Told { meta, length: (meta[5].load(Relaxed) >> LENGTH_AT & LENGTH) as usize }
+    }
+
+    /// The payload's length.
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The time of delivery.
+    #[inline(always)]
+    pub fn time_ns(&self) -> u64 {
+        self.meta[4].load(Relaxed)
+    }
+
+    /// Where it came from.
+    #[inline(always)]
+    pub fn source(&self) -> (u128, u16) {
+        let word = |i: usize| self.meta[i].load(Relaxed);
+        ((word(0) as u128) << 64 | word(1) as u128, word(5) as u16)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    next_in, pack, units_in, Cell, Packed, Payload, Place, Queue, CLAIMED, DONE, END, FULL, INLINE, LAP_AT,
+    next_in, pack, units_in, Cell, Packed, Payload, Place, Queue, Span, Told, CLAIMED, DONE, END, FULL, INLINE, LAP_AT,
     MAX_ATTEMPTS, SCATTERED, STATE, TAKEN, TID, TID_AT, UNIT,
 };
 use crate::kernel;
@@ -12,9 +12,11 @@ use crate::shm::tid;
 /// How many cells ahead are fetched to be read.
 const AHEAD: u32 = 8;
 /// Fewer datagrams than these are let gather,
-const FEW: u32 = 32;
+const FEW: u32 = 96;
 /// for so many pauses at most.
-const GATHER_PAUSES: u32 = 4;
+const GATHER_PAUSES: u32 = 2;
+/// How far a reader of many stays behind the sender.
+const BEHIND: u32 = 16;
 
 /// What a consumer found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,17 +32,6 @@ pub enum Found<R> {
         /// All of this chunk is read.
         empty: bool,
     },
-}
-
-/// How [`Queue::take_first`] ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum First {
-    /// With a datagram.
-    Got,
-    /// Somebody else was quicker.
-    Again,
-    /// It is for [`Queue::pop`] to say what there is.
-    Other,
 }
 
 /// The word of a published cell, claimed by this thread.
@@ -125,14 +116,21 @@ impl Queue {
     /// Hands the first datagram to `make` and takes it out. `make` is asked again when somebody else took it meanwhile.
     #[inline]
     pub fn take(&self, mut make: impl FnMut(&Packed, &Payload)) -> Found<()> {
+        let ends = self.ends();
         for _ in 0..MAX_ATTEMPTS {
-            match self.take_first(false, |record, payload| {
-                make(record, payload);
-                true
-            }) {
-                First::Got => return Found::Got(()),
-                First::Other => break,
-                First::Again => {}
+            let head = self.head();
+            let place = self.unpack(head);
+            let cell = self.cell(place.0);
+            let word = cell.word.load(Acquire);
+            if word >> LAP_AT != self.lap(place.0) || word & STATE != FULL || head & SCATTERED != 0 {
+                break;
+            }
+            let record = self.record(cell, word);
+            make(&record, &self.payload(place, record.length()));
+            // Nobody writes there before the head has moved: if it is where it was, the copy is good.
+            let next = pack(self.after(place, units_in(word)));
+            if ends.head.compare_exchange(head, next, AcqRel, Relaxed).is_ok() {
+                return Found::Got(());
             }
         }
         self.pop(false, |_| true, make)
@@ -160,47 +158,54 @@ impl Queue {
     #[inline(never)]
     fn gather(&self, pause: impl Fn()) -> bool {
         let ends = self.ends();
-        for _ in 0..GATHER_PAUSES {
-            let (tail, head) = (ends.tail.load(Acquire), self.head());
-            if (tail as u32).wrapping_sub(head as u32) >= FEW {
-                break;
+        let mut left = GATHER_PAUSES;
+        let (seen, waiting) = loop {
+            let tail = ends.tail.load(Acquire) as u32;
+            let waiting = tail.wrapping_sub(self.head() as u32);
+            if waiting >= FEW && waiting <= self.cells {
+                // The last ones are left until later: processors fetch what lies ahead of a reader by themselves, which
+                // would be the very lines that the sender writes now.
+                break (tail.wrapping_sub(BEHIND), waiting - BEHIND);
             }
+            if left == 0 {
+                break (tail, waiting);
+            }
+            left -= 1;
             pause();
+        };
+        ends.tail_seen.store(seen as u64, Relaxed);
+        for ahead in 0..waiting.min(AHEAD) {
+            self.fetch((self.head() as u32).wrapping_add(ahead), false);
         }
-        let (tail, head) = (ends.tail.load(Acquire), self.head());
-        ends.tail_seen.store(tail, Relaxed);
-        let known = self.known(head);
-        for ahead in 0..known.min(AHEAD) {
-            self.fetch((head as u32).wrapping_add(ahead), false);
-        }
-        known > 0
+        waiting > 0
     }
 
-    /// Takes the first datagram out if nothing is in the way and `make` agrees. `more`: those that [`Queue::gathered`] knows
-    /// of are fetched ahead.
-    #[inline]
-    pub fn take_first(&self, more: bool, make: impl FnOnce(&Packed, &Payload) -> bool) -> First {
+    /// Takes the first datagram out if nothing is in the way, it is in one piece and `make` agrees: one attempt. `more`:
+    /// those that [`Queue::gathered`] knows of are fetched ahead.
+    #[inline(always)]
+    pub fn take_straight(&self, more: bool, make: impl FnOnce(&Told<'_>, Span) -> bool) -> bool {
         let ends = self.ends();
         let head = self.head();
-        let place = self.unpack(head);
-        let cell = self.cell(place.0);
+        let (number, unit) = (head as u32, (head >> 32) as u32);
+        let cell = self.cell(number);
         let word = cell.word.load(Acquire);
-        if word >> LAP_AT != self.lap(place.0) || word & STATE != FULL || head & SCATTERED != 0 {
-            return First::Other;
+        // A mark in the head makes the unit too large, too.
+        if word >> LAP_AT != self.lap(number) || word & STATE != FULL || unit >= 2 * self.units {
+            return false;
         }
-        let next = self.after(place, units_in(word));
         if more && self.known(head) > AHEAD {
-            self.fetch(place.0.wrapping_add(AHEAD), false);
+            self.fetch(number.wrapping_add(AHEAD), false);
         }
-        let record = self.record(cell, word);
-        if !make(&record, &self.payload(place, record.length())) {
-            return First::Other;
+        let told = Told::new(&cell.meta);
+        let units = units_in(word);
+        let fits = told.length() <= (units as usize * UNIT).max(INLINE) && units <= self.units;
+        let Some(piece) = self.piece(number, unit, told.length()).filter(|_| fits) else { return false };
+        if !make(&told, piece) {
+            return false;
         }
         // Nobody writes there before the head has moved: if it is where it was, the copy is good.
-        match ends.head.compare_exchange(head, pack(next), AcqRel, Relaxed) {
-            Ok(_) => First::Got,
-            Err(_) => First::Again,
-        }
+        let next = pack(self.after((number, unit), units));
+        ends.head.compare_exchange(head, next, AcqRel, Relaxed).is_ok()
     }
 
     /// Has consumers claim what they take, since something in front of it cannot be taken yet. False: the head is not

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::*;
 use super::place::CHANGES;
 use crate::kernel;
 use crate::shm::views::UserPtr;
-use crate::shm::Packed;
+use crate::shm::{Packed, Queue};
 use crate::signal;
 use crate::socket::Sock;
 
@@ -20,13 +20,15 @@ const ENTRIES: usize = 4;
 pub type Key = [u64; 4];
 
 /// A destination, and who is there.
-struct Entry {
+pub struct Entry {
     sender: Cell<u64>,
     changes: Cell<u64>,
     to: [Cell<u64>; 4],
     port: Cell<u16>,
     port_changes: Cell<u32>,
     hit: Cell<Hit>,
+    /// The receiver's queue when it was last used, by its name.
+    queue: Cell<Option<Queue>>,
     /// When the receiver's life was last asked about, and how many more datagrams go without a look at the clock.
     asked_ms: Cell<u32>,
     unasked: Cell<u32>,
@@ -43,11 +45,9 @@ pub struct Hit {
     pub longest: u32,
     /// The record, but for the length.
     pub record: Packed,
-    /// Nobody has asked for a while whether the receiver lives.
-    pub doubtful: bool,
 }
 
-const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY, doubtful: false };
+const NOBODY: Hit = Hit { target: u32::MAX, generation: 0, longest: 0, record: Packed::EMPTY };
 
 /// How long a receiver's life is taken for granted.
 const TRUST_MS: u32 = 10;
@@ -55,9 +55,28 @@ const TRUST_MS: u32 = 10;
 const UNASKED: u32 = 4;
 
 impl Entry {
+    /// Who gets the datagram.
+    #[inline(always)]
+    pub fn hit(&self) -> Hit {
+        self.hit.get()
+    }
+
+    /// The queue of a name: what it leads to is always the same.
+    #[inline]
+    pub fn queue(&self, s: &Sock, name: u32) -> Option<Queue> {
+        match self.queue.get() {
+            Some(queue) if queue.name() == name => Some(queue),
+            _ => {
+                let found = Queue::open(s.arena, name);
+                self.queue.set(found);
+                found
+            }
+        }
+    }
+
     /// Is it time to ask whether the receiver lives? A queue takes datagrams whether or not anybody will read them.
     #[inline]
-    fn doubtful(&self) -> bool {
+    pub fn doubtful(&self) -> bool {
         let unasked = self.unasked.get();
         if unasked > 0 {
             self.unasked.set(unasked - 1);
@@ -93,6 +112,7 @@ thread_local! {
                     port: Cell::new(0),
                     port_changes: Cell::new(0),
                     hit: Cell::new(NOBODY),
+                    queue: Cell::new(None),
                     asked_ms: Cell::new(0),
                     unasked: Cell::new(0),
                 }
@@ -176,17 +196,17 @@ pub fn port_changes(s: &Sock, port: u16) -> u32 {
     s.arena.header().name_changes(port)
 }
 
-/// Who gets a datagram that `s` sends to `key`.
+/// What is remembered of where `s` sends to `key`, if it still counts.
 #[inline]
-pub fn find(s: &Sock, key: &Key) -> Option<Hit> {
-    let memory = memory()?;
+pub fn find<'a>(s: &Sock, key: &Key) -> Option<&'a Entry> {
+    let memory: &'a Memory = memory()?;
     memory.waits.set(0);
     let entry = &memory.entries[place(s, key)];
     let counts = entry.sender.get() == life(s)
         && entry.to.iter().zip(key).all(|(mine, given)| mine.get() == *given)
         && entry.changes.get() == s.slot.extra[CHANGES].load(Acquire)
         && entry.port_changes.get() == s.arena.header().name_changes(entry.port.get());
-    counts.then(|| Hit { doubtful: entry.doubtful(), ..entry.hit.get() })
+    counts.then_some(entry)
 }
 
 /// Remembers where a destination led. The numbers of changes were read before it was looked up.

@@ -4,13 +4,13 @@ use core::sync::atomic::Ordering::*;
 
 use super::place::READING;
 use crate::abi::{Errno, Result};
-use crate::shm::{Arena, Chunk, First, Found, Packed, Payload, Push, Queue, Slot, Span, CLASS_SIZES, NO_CHUNK};
+use crate::shm::{Arena, Chunk, Found, Packed, Payload, Push, Queue, Slot, Span, CLASS_SIZES, NO_CHUNK};
 use crate::socket::Sock;
 
 /// No chain is followed further than this, whatever a peer wrote into it.
 const LONGEST_CHAIN: usize = 64;
-/// About a microsecond, where a pause is as long as on the processors of these years.
-const GATHER_LOOKS: u32 = 20;
+/// About five microseconds, within which a sender without rest fills a quarter of a queue.
+const GATHER_PAUSES: u32 = 100;
 
 /// Makes sure that the socket has a queue.
 pub fn open(s: &Sock) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn open(s: &Sock) -> Result<()> {
 
 /// The chunk that consumers read.
 #[inline]
-fn reading(arena: &'static Arena, slot: &Slot) -> Option<Queue> {
+pub fn reading(arena: &'static Arena, slot: &Slot) -> Option<Queue> {
     Queue::open(arena, (slot.extra[READING].load(Acquire) as u32).wrapping_sub(1))
 }
 
@@ -117,31 +117,18 @@ fn grow(arena: &'static Arena, slot: &Slot, from: &Queue, length: usize) -> bool
     true
 }
 
-/// Is there most likely a datagram to take? Asked all the time while one waits: looks at nothing that senders use besides.
-#[inline]
-pub fn stirs(s: &Sock) -> bool {
-    watcher(s).is_some_and(|look| look())
-}
-
-/// As [`stirs`], to be asked often. None: the queue is gone.
+/// Asks whether there is most likely a datagram to take: looks at nothing that senders use besides, and may be asked often.
+/// None: there is no queue.
 #[inline]
 pub fn watcher(s: &Sock) -> Option<impl Fn() -> bool> {
     let (slot, queue) = (s.slot, reading(s.arena, s.slot)?);
     Some(move || queue.stirs() || slot.queue.load(Acquire) != queue.name())
 }
 
-/// As [`stirs`], at the end of a one-way stream: lets datagrams gather for a moment.
+/// Lets datagrams gather for a moment, at the end of a one-way stream. False: none is there.
 #[inline]
-pub fn gathered(s: &Sock) -> bool {
-    let pause = || (0..GATHER_LOOKS).for_each(|_| core::hint::spin_loop());
-    reading(s.arena, s.slot).is_some_and(|queue| queue.gathered(pause))
-}
-
-/// As [`take`], if nothing is in the way and `make` agrees. It may be asked and the datagram not be taken all the same.
-/// `more`: after [`gathered`].
-#[inline]
-pub fn take_first(s: &Sock, more: bool, make: impl FnOnce(&Packed, &Payload) -> bool) -> bool {
-    reading(s.arena, s.slot).is_some_and(|queue| queue.take_first(more, make) == First::Got)
+pub fn gathered(queue: &Queue) -> bool {
+    queue.gathered(|| (0..GATHER_PAUSES).for_each(|_| core::hint::spin_loop()))
 }
 
 /// Hands the first datagram to `make` and takes it out. False: there is none.

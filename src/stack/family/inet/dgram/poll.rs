@@ -94,7 +94,7 @@ pub fn comes_soon(s: &Sock) -> bool {
     let Some(stirs) = mailbox::watcher(s) else { return false };
     let slot = s.slot;
     let other = || slot.error.load(Relaxed) as u32 | slot.flags.load(Relaxed) & SlotFlags::SHUT_RD;
-    wait::spin_first(|| stirs() || other() != 0)
+    wait::spin_first_closely(|| stirs() || other() != 0)
 }
 
 /// Is there anything for a receive call to come back with?

@@ -7,11 +7,11 @@ use core::sync::atomic::Ordering::*;
 use super::deliver::{self, Target};
 use super::lookup::name_of;
 use super::mailbox::{self, Delivered};
-use super::place::{CORK, SPECIAL};
+use super::place::{CORK, READING, SPECIAL};
 use super::send::PLAIN_FLAGS;
 use super::{cache, kernel_side, opts, poll, receive, SPECIAL_SLOW};
 use crate::shm::views::UserPtr;
-use crate::shm::{Packed, SlotFlags, Span};
+use crate::shm::{Slot, SlotFlags, Span, Told};
 use crate::socket::Sock;
 
 /// Where a send goes: an address in the program's memory and its length; null for the peer.
@@ -30,75 +30,87 @@ pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32, to: To) -> Optio
         return None;
     }
     let key = if to.0.is_null() { [0; 4] } else { cache::key_at(to.0, to.1).filter(|key| key[3] != 0)? };
-    let hit = cache::find(s, &key)?;
-    let slot = s.slot;
-    let word = |at: usize| slot.extra[at].load(Relaxed);
+    let entry = cache::find(s, &key)?;
+    let (number, generation) = (entry.hit().target, entry.hit().generation);
+    let (slot, receiver) = (s.slot, s.arena.slot(number)?);
+    let word = |slot: &Slot, at: usize| slot.extra[at].load(Relaxed);
     let held_back = slot.error.load(Relaxed) as u32 | slot.flags.load(Relaxed) & SlotFlags::SHUT_WR;
-    let special = word(CORK) | word(SPECIAL) & SPECIAL_SLOW;
-    let receiver = s.arena.slot(hit.target)?;
-    let wanted = receiver.extra[SPECIAL].load(Relaxed) & !SPECIAL_SLOW;
-    if held_back as u64 | special | wanted != 0 || length > hit.longest as usize {
+    let special = word(slot, CORK) | word(slot, SPECIAL) & SPECIAL_SLOW | word(receiver, SPECIAL) & !SPECIAL_SLOW;
+    if held_back as u64 | special != 0 || length > entry.hit().longest as usize {
         return None;
     }
-    let target = Target { number: hit.target, slot: receiver, generation: hit.generation, by_program: false };
-    if hit.doubtful && !deliver::lives(s, &target) {
+    let target = Target { number, slot: receiver, generation, by_program: false };
+    if entry.doubtful() && !deliver::lives(s, &target) {
         return None;
     }
+    let name = receiver.queue.load(Acquire);
+    let valid = || receiver.queue.load(Acquire) == name && receiver.generation.load(Acquire) == generation;
+    let one_chunk = word(receiver, READING) as u32 == name.wrapping_add(1);
+    let queue = entry.queue(s, name).filter(|_| one_chunk)?;
+    let record = || entry.hit().record.with_length(length);
+    match queue.push_straight(length, opts::budget(receiver), valid, record, |span| span.take_at(buffer)) {
+        Some(true) => poll::alert(s, &target).then_some(length),
+        // Of what could not be read nothing is there: the whole way finds that again, and says so.
+        Some(false) => None,
+        None => send_winding(s, &target, entry, buffer, length),
+    }
+}
+
+/// The same where the queue wants more than one attempt: it is full, or in two pieces, or others are at it.
+#[inline(never)]
+fn send_winding(s: &Sock, target: &Target, entry: &cache::Entry, buffer: usize, length: usize) -> Option<usize> {
     let mut from = buffer;
     let fill = |span: Span| {
         let taken = span.take_at(from);
         from = from.wrapping_add(taken);
         taken
     };
-    let record = hit.record.with_length(length);
-    match mailbox::put(s.arena, receiver, hit.generation, opts::budget(receiver), &record, fill) {
-        Delivered::Done => poll::alert(s, &target).then_some(length),
+    let (record, budget) = (entry.hit().record.with_length(length), opts::budget(target.slot));
+    match mailbox::put(s.arena, target.slot, target.generation, budget, &record, fill) {
+        Delivered::Done => poll::alert(s, target).then_some(length),
         Delivered::Full => {
-            deliver::dropped(s, &target);
+            deliver::dropped(s, target);
             Some(length)
         }
-        // Of what could not be read nothing is there: the whole way finds that again, and says so.
         Delivered::Gone | Delivered::Fault => None,
     }
 }
 
 /// recv(2) of what waits, or comes within a spin. `told` hands on who sent it, and whether it was cut, before it is taken
 /// out for good, and says whether it could; it may be asked, and yet None be the answer: not done.
-#[inline]
-fn take(
-    s: &Sock,
-    buffer: usize,
-    room: usize,
-    flags: i32,
-    mut told: impl FnMut(&Packed, bool) -> bool,
-) -> Option<usize> {
+#[inline(always)]
+fn take(s: &Sock, buffer: usize, room: usize, flags: i32, told: impl FnOnce(&Told<'_>, bool) -> bool) -> Option<usize> {
     let slot = s.slot;
     let set = slot.error.load(Relaxed) as u32 | slot.flags.load(Relaxed) & SlotFlags::ASYNC;
     let asked = opts::word(slot, opts::PEEK_OFFSET) != 0 || opts::tells_anything(slot);
     if flags & !libc::MSG_DONTWAIT != 0 || set != 0 || asked || room > isize::MAX as usize {
         return None;
     }
-    let at_once = flags != 0 || s.nonblocking() || kernel_side::descriptor(s).is_some();
-    let gathers = !at_once && cache::one_way();
-    let there = if gathers { mailbox::gathered(s) } else { mailbox::stirs(s) };
-    if !there && (at_once || !soon(s)) {
-        return None;
+    let mut queue = mailbox::reading(s.arena, slot)?;
+    let gathers = cache::one_way() && !at_once(s, flags);
+    if !(if gathers { mailbox::gathered(&queue) } else { queue.stirs() }) {
+        if at_once(s, flags) || !soon(s) {
+            return None;
+        }
+        queue = mailbox::reading(s.arena, slot)?;
     }
     let mut copied = 0;
-    let taken = mailbox::take_first(s, gathers, |record, payload| {
-        let length = payload.len().min(room);
-        let whole = payload.each(0, length, |span| {
-            let put = span.put_at(buffer.wrapping_add(copied));
-            copied += put;
-            put
-        });
-        if whole < length || !told(record, payload.len() > room) {
+    let taken = queue.take_straight(gathers, |record, payload| {
+        let (length, whole) = (record.length(), payload.len().min(room));
+        copied = payload.first(whole).put_at(buffer);
+        if copied < whole || !told(record, length > room) {
             return false;
         }
         receive::note_time(s, record.time_ns());
         true
     });
     taken.then_some(copied)
+}
+
+/// Does the call not wait, or not for the queue alone?
+#[inline]
+fn at_once(s: &Sock, flags: i32) -> bool {
+    flags != 0 || s.nonblocking() || kernel_side::descriptor(s).is_some()
 }
 
 #[inline(never)]
@@ -114,7 +126,7 @@ pub fn recv(s: &Sock, buffer: usize, room: usize, flags: i32) -> Option<usize> {
 
 /// Writes the sender's name, cut to the room there is; gives its length. None: it cannot be written.
 #[inline]
-fn name_out(s: &Sock, record: &Packed, at: UserPtr, room: u32) -> Option<u32> {
+fn name_out(s: &Sock, record: &Told<'_>, at: UserPtr, room: u32) -> Option<u32> {
     let (address, port) = record.source();
     let (bytes, length) = name_of(address, port, s.family()).encode();
     at.write(&bytes[..length.min(room as usize)]).ok()?;

@@ -27,7 +27,8 @@ const MSG_PROBE: i32 = 0x10;
 #[inline]
 pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     if m.flags & !PLAIN_FLAGS == 0 && m.control.is_empty() {
-        if let Some(hit) = cache::key(m.to).and_then(|key| cache::find(s, &key)) {
+        if let Some(entry) = cache::key(m.to).and_then(|key| cache::find(s, &key)) {
+            let hit = entry.hit();
             let length = m.data.left();
             let quiet = s.slot.error.load(Relaxed) == 0
                 && !s.slot.has(SlotFlags::SHUT_WR)
@@ -35,7 +36,7 @@ pub fn send(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
                 && s.slot.extra[SPECIAL].load(Relaxed) & SPECIAL_SLOW == 0;
             if let Some(slot) = s.arena.slot(hit.target).filter(|_| quiet && length <= hit.longest as usize) {
                 let target = Target { number: hit.target, slot, generation: hit.generation, by_program: false };
-                let there = !hit.doubtful || deliver::lives(s, &target);
+                let there = !entry.doubtful() || deliver::lives(s, &target);
                 if there && deliver::put(s, &target, &hit.record.with_length(length), &mut m.data)? {
                     return Ok(length);
                 }
@@ -97,7 +98,6 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
                         generation: t.generation,
                         longest: if whole { 0 } else { limits::longest_of(s.slot, v4) as u32 },
                         record,
-                        doubtful: false,
                     };
                     cache::keep(s, m.to, changes, path.packet.port, port_changes, hit);
                 }
