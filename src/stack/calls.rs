@@ -121,8 +121,7 @@ pub fn hand_over(s: &Sock) -> Result<i32> {
         inet::stream::repeat(s, new);
     }
     if s.slot.has(SlotFlags::BOUND) {
-        let (bytes, length) = s.slot.local().encode();
-        if let Err(e) = kernel::bind(new, &bytes[..length]) {
+        if let Err(e) = bind_there(s, new) {
             let _ = kernel::close(new);
             return Err(e);
         }
@@ -130,6 +129,23 @@ pub fn hand_over(s: &Sock) -> Result<i32> {
     let fd = s.fd;
     anchor::hand_over(s, new)?;
     Ok(fd)
+}
+
+/// Gives a kernel socket the name that a socket has here. A port that nobody asked for may be taken there, by a program outside:
+/// then another one does as well.
+fn bind_there(s: &Sock, new: i32) -> Result<()> {
+    let mut name = s.slot.local();
+    let bind = |name: &Name| {
+        let (bytes, length) = name.encode();
+        kernel::bind(new, &bytes[..length])
+    };
+    match bind(&name) {
+        Err(Errno::EADDRINUSE) if !s.slot.has(SlotFlags::PORT_LOCKED) => {
+            name.port = 0;
+            bind(&name)
+        }
+        done => done,
+    }
 }
 
 /// listen(2).
