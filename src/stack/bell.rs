@@ -9,25 +9,30 @@
 //! the socket's other sleepers anything, so it is for a sole one, and whoever comes beside it has it sleep on the anchor
 //! instead ([`Seats::sole`], [`rouse`]).
 //!
+//! *Beds.* Who sleeps on many sockets has a bed, whose name the sockets' words hold, and which says whether somebody
+//! sleeps there (see [`crate::shm::Bed`]). It stays named while its sleeper is up, and whoever finds the bed empty does not
+//! ring. Whoever rings empties it. The order is the same: lie down, fence, look once more; store, fence, look at the
+//! word and the bed.
+//!
 //! *Seats.* A bell is one byte on the anchor, and only one sleeper can take it. So one sleeper of a socket, the first, sleeps
 //! on the anchor; all others sleep on a futex word beside it. Whoever takes a byte, or leaves the first seat, tells the
 //! others, who look again and contend for the seat. What remains of a sleeper that was killed is a seat whose holder is
 //! gone, or a mark that costs one needless wake-up.
 
-/// A 32-bit word that threads share: an atomic of the machine's, or of the model's.
-pub trait Word {
+/// A word that threads share, of 32 or 64 bits: an atomic of the machine's, or of the model's.
+pub trait Word<V = u32> {
     /// Loads, acquiring.
-    fn get(&self) -> u32;
+    fn get(&self) -> V;
     /// Stores, releasing.
-    fn set(&self, value: u32);
+    fn set(&self, value: V);
     /// Swaps, acquiring and releasing.
-    fn swap(&self, value: u32) -> u32;
+    fn swap(&self, value: V) -> V;
     /// Sets bits, acquiring and releasing.
-    fn or(&self, bits: u32);
+    fn or(&self, bits: V);
     /// Adds one, acquiring and releasing.
     fn bump(&self);
     /// Changes one value into another. True if it was that one.
-    fn change(&self, from: u32, to: u32) -> bool;
+    fn change(&self, from: V, to: V) -> bool;
     /// The full fence.
     fn fence();
 }
@@ -38,6 +43,8 @@ pub const BELL: u32 = 1;
 pub const CALL: u32 = 2;
 /// In an asking word: who sleeps on the word is wanted elsewhere. Changes the word, so that nobody falls asleep meanwhile.
 const ROUSED: u32 = 4;
+/// All of these; the rest of an asking word is the name of a bed, or 0.
+const FLAGS: u32 = BELL | CALL | ROUSED;
 
 /// The full fence. On x86-64 a locked instruction on the stack does the same as `mfence` at a third of the cost.
 #[inline(always)]
@@ -53,26 +60,26 @@ pub fn full_fence() {
 }
 
 macro_rules! word {
-    ($atomic:ty, $fence:expr) => {
-        impl Word for $atomic {
+    ($atomic:ty, $value:ty, $fence:expr) => {
+        impl Word<$value> for $atomic {
             #[inline(always)]
-            fn get(&self) -> u32 {
+            fn get(&self) -> $value {
                 self.load(core::sync::atomic::Ordering::Acquire)
             }
             #[inline(always)]
-            fn set(&self, value: u32) {
+            fn set(&self, value: $value) {
                 self.store(value, core::sync::atomic::Ordering::Release);
             }
-            fn swap(&self, value: u32) -> u32 {
+            fn swap(&self, value: $value) -> $value {
                 <$atomic>::swap(self, value, core::sync::atomic::Ordering::AcqRel)
             }
-            fn or(&self, bits: u32) {
+            fn or(&self, bits: $value) {
                 self.fetch_or(bits, core::sync::atomic::Ordering::AcqRel);
             }
             fn bump(&self) {
                 self.fetch_add(1, core::sync::atomic::Ordering::AcqRel);
             }
-            fn change(&self, from: u32, to: u32) -> bool {
+            fn change(&self, from: $value, to: $value) -> bool {
                 use core::sync::atomic::Ordering::{AcqRel, Acquire};
                 self.compare_exchange(from, to, AcqRel, Acquire).is_ok()
             }
@@ -83,9 +90,12 @@ macro_rules! word {
         }
     };
 }
-word!(core::sync::atomic::AtomicU32, full_fence);
+word!(core::sync::atomic::AtomicU32, u32, full_fence);
+word!(core::sync::atomic::AtomicU64, u64, full_fence);
 #[cfg(loom)]
-word!(loom::sync::atomic::AtomicU32, || loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst));
+word!(loom::sync::atomic::AtomicU32, u32, || loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst));
+#[cfg(loom)]
+word!(loom::sync::atomic::AtomicU64, u64, || loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst));
 
 /// Asks to be rung ([`BELL`]) or called ([`CALL`]), besides what others ask for. What is waited for is looked at after this.
 #[inline]
@@ -94,11 +104,13 @@ pub fn ask<W: Word>(armed: &W, how: u32) {
     W::fence();
 }
 
-/// Must somebody be rung? Called after what it is rung for was stored: one fence and one load when nobody sleeps.
+/// Must somebody be rung? Called after what it is rung for was stored: one fence and one load when nobody asked, and one
+/// more load when somebody did from a bed that is empty. `bed` finds the word of a bed by its name.
 #[inline(always)]
-pub fn asked<W: Word>(armed: &W) -> bool {
+pub fn asked<'a, W: Word, B: Word<u64> + 'a>(armed: &W, bed: impl FnOnce(u32) -> &'a B) -> bool {
     W::fence();
-    armed.get() != 0
+    let asked = armed.get();
+    asked != 0 && (asked & FLAGS != 0 || bed(asked).get() as u32 != asked)
 }
 
 /// Takes back what was asked for, and gives it: its taker has to see to it.
@@ -121,6 +133,74 @@ pub fn rouse<W: Word>(armed: &W) -> bool {
 pub fn called<W: Word>(armed: &W) -> Option<u32> {
     let now = armed.get();
     (now & (CALL | ROUSED) == CALL).then_some(now)
+}
+
+/// Asks to be rung while somebody sleeps in the bed of this name, besides what others ask for; where another bed is named
+/// already, to be rung whoever sleeps. The fence comes with [`lie_down`].
+pub fn ask_from_bed<W: Word>(armed: &W, name: u32) {
+    loop {
+        let asked = armed.get();
+        match asked & !FLAGS {
+            named if named == name => return,
+            0 if armed.change(asked, asked | name) => return,
+            0 => {}
+            _ => return armed.or(BELL),
+        }
+    }
+}
+
+/// In a bed's word: somebody sleeps there.
+const SLEEPS: u64 = 1;
+/// In a bed's word: the lower half is its name, the upper half the number of the sleep.
+const TURN: u64 = 1 << 32;
+
+/// Somebody is going to sleep in a bed. What is waited for is looked at after this. Each time has a number of its own, so
+/// that who rings for one sleep never empties the bed of the next. Not for two at a time.
+pub fn lie_down<B: Word<u64>>(bed: &B, name: u32) {
+    let turn = (bed.get() & !(TURN - 1)).wrapping_add(TURN);
+    bed.set(turn | name as u64 | SLEEPS);
+    B::fence();
+}
+
+/// Nobody sleeps in a bed any more. Not for two at a time, nor while somebody lies down.
+pub fn get_up<B: Word<u64>>(bed: &B) {
+    let word = bed.get();
+    if word & SLEEPS != 0 {
+        bed.change(word, word & !SLEEPS);
+    }
+}
+
+/// Calls and rings where [`asked`] said that somebody is to be. `ring` says whether that can have woken anybody.
+pub fn answer<'a, W: Word, B: Word<u64> + 'a>(
+    armed: &W,
+    bed: impl FnOnce(u32) -> &'a B,
+    call: impl FnOnce(),
+    ring: impl FnOnce() -> bool,
+) {
+    let name = armed.get();
+    if name != 0 && name & FLAGS == 0 {
+        let bed = bed(name);
+        let word = bed.get();
+        if word as u32 == name {
+            return;
+        }
+        if word as u32 as u64 == name as u64 | SLEEPS {
+            // Emptied after the bell rang: nobody relies on one who has not rung yet, and may fail or be killed.
+            if ring() {
+                bed.change(word, word & !SLEEPS);
+            }
+            return;
+        }
+        // The name of a set that is gone: whoever sleeps there asks for itself.
+    }
+    let asked = take(armed);
+    if asked & CALL != 0 {
+        call();
+    }
+    // A bed's name went with the rest, so its sleeper has to come and ask again.
+    if asked & !(CALL | ROUSED) != 0 {
+        ring();
+    }
 }
 
 /// The words of a socket that its sleepers share.
@@ -190,7 +270,7 @@ impl<W: Word> Seats<'_, W> {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
-    use loom::sync::atomic::{AtomicU32, Ordering::*};
+    use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
     use loom::sync::{Arc, Condvar, Mutex};
     use loom::thread;
 
@@ -206,6 +286,7 @@ mod loom_tests {
         data: AtomicU32,
         room: AtomicU32,
         closed: AtomicU32,
+        bed: AtomicU64,
         anchor: Mutex<u32>,
         rung: Condvar,
         futex: Mutex<()>,
@@ -224,6 +305,7 @@ mod loom_tests {
                 data: word(),
                 room: word(),
                 closed: word(),
+                bed: AtomicU64::new(0),
                 anchor: Mutex::new(0),
                 rung: Condvar::new(),
                 futex: Mutex::new(()),
@@ -241,13 +323,14 @@ mod loom_tests {
         }
 
         fn ring(&self, armed: &AtomicU32) {
-            let asked_for = if asked(armed) { take(armed) } else { 0 };
-            if asked_for & CALL != 0 {
-                self.wake_others();
-            }
-            if asked_for & BELL != 0 {
+            let call = || self.wake_others();
+            let ring = || {
                 *self.anchor.lock().unwrap() += 1;
                 self.rung.notify_all();
+                true
+            };
+            if asked(armed, |_| &self.bed) {
+                answer(armed, |_| &self.bed, call, ring);
             }
         }
 
@@ -302,6 +385,145 @@ mod loom_tests {
                 }
             }
         }
+    }
+
+    /// An epoll set as the model has it: two sockets whose bells all wake its sleepers, a bed, a kick.
+    struct Set {
+        armed: [AtomicU32; 2],
+        data: [AtomicU32; 2],
+        items: Mutex<()>,
+        bed: AtomicU64,
+        sleepers: AtomicU32,
+        bells: Mutex<u32>,
+        rung: Condvar,
+    }
+
+    const NAME: u32 = 8;
+
+    impl Set {
+        fn new() -> Arc<Set> {
+            let word = || AtomicU32::new(0);
+            Arc::new(Set {
+                armed: [word(), word()],
+                data: [word(), word()],
+                items: Mutex::new(()),
+                bed: AtomicU64::new(NAME as u64),
+                sleepers: word(),
+                bells: Mutex::new(0),
+                rung: Condvar::new(),
+            })
+        }
+
+        fn wake(&self) {
+            *self.bells.lock().unwrap() += 1;
+            self.rung.notify_all();
+        }
+
+        fn send(&self, socket: usize, amount: u32) {
+            self.data[socket].fetch_add(amount, AcqRel);
+            if asked(&self.armed[socket], |_| &self.bed) {
+                answer(
+                    &self.armed[socket],
+                    |_| &self.bed,
+                    || {},
+                    || {
+                        self.wake();
+                        true
+                    },
+                );
+            }
+        }
+
+        /// Sleeps until something can be taken, which it takes.
+        fn take(&self) {
+            let take_one = || {
+                let one = |n: u32| n.checked_sub(1);
+                self.data.iter().any(|data| data.fetch_update(AcqRel, Acquire, one).is_ok())
+            };
+            while !take_one() {
+                self.sleepers.fetch_add(1, AcqRel);
+                {
+                    let _one = self.items.lock().unwrap();
+                    self.armed.iter().for_each(|armed| ask_from_bed(armed, NAME));
+                    lie_down(&self.bed, NAME);
+                }
+                if self.data.iter().all(|data| data.load(Acquire) == 0) {
+                    let mut bells = self.bells.lock().unwrap();
+                    while *bells == 0 {
+                        bells = self.rung.wait(bells).unwrap();
+                    }
+                    *bells -= 1;
+                }
+                if self.sleepers.fetch_sub(1, AcqRel) == 1 {
+                    let _one = self.items.lock().unwrap();
+                    if self.sleepers.load(Acquire) == 0 {
+                        get_up(&self.bed);
+                    }
+                }
+            }
+            // Whoever goes off with something has another one look.
+            if self.sleepers.load(Acquire) > 0 {
+                self.wake();
+            }
+        }
+    }
+
+    #[test]
+    fn loom_a_set_and_two_senders() {
+        model(|| {
+            let set = Set::new();
+            let senders: Vec<_> = (0..2)
+                .map(|socket| {
+                    let set = set.clone();
+                    thread::spawn(move || set.send(socket, 1))
+                })
+                .collect();
+            set.take();
+            set.take();
+            senders.into_iter().for_each(|t| t.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_two_threads_in_a_set() {
+        model(|| {
+            let set = Set::new();
+            let other = {
+                let set = set.clone();
+                thread::spawn(move || set.take())
+            };
+            let sender = {
+                let set = set.clone();
+                // All at once: loom remembers few stores, and each time that a thread sleeps takes two.
+                thread::spawn(move || set.send(0, 2))
+            };
+            set.take();
+            other.join().unwrap();
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_set_beside_a_reader_of_one_socket() {
+        model(|| {
+            let set = Set::new();
+            let sender = {
+                let set = set.clone();
+                thread::spawn(move || (0..2).for_each(|socket| set.send(socket, 1)))
+            };
+            let other = {
+                let set = set.clone();
+                // Asks at the socket itself, and is woken by the same bell.
+                thread::spawn(move || {
+                    ask(&set.armed[0], BELL);
+                    set.data[0].load(Acquire)
+                })
+            };
+            set.take();
+            set.take();
+            other.join().unwrap();
+            sender.join().unwrap();
+        });
     }
 
     fn model(check: impl Fn() + Sync + Send + 'static) {

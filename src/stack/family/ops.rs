@@ -184,6 +184,11 @@ pub trait SocketOps: Sync {
     /// Asks to be rung at the anchor for these poll(2) events, and forgets that with 0.
     fn arm(&self, _s: &Sock, _events: u32) {}
 
+    /// As [`SocketOps::arm`], while somebody sleeps in the bed of this name (see [`crate::bell`]).
+    fn arm_from_bed(&self, s: &Sock, events: u32, _name: u32) {
+        self.arm(s, events);
+    }
+
     /// Kernel events on the anchor that stand for these poll(2) events: 0 when only bells matter.
     fn native_events(&self, _s: &Sock, _events: u32) -> u32 {
         0

@@ -7,6 +7,7 @@ use crate::abi::{Errno, Result};
 use crate::ears::Listening;
 use crate::fdtable;
 use crate::kernel;
+use crate::shm::SlotFlags;
 use crate::signal;
 use crate::socket::Sock;
 use crate::wait::{self, Deadline};
@@ -271,6 +272,10 @@ fn sleep(fds: &mut [libc::pollfd], deadline: Deadline, at_once: bool, mask: Opti
         }
         if told != 0 {
             s.ops().answer_bell(s, told as u16 as u32);
+            if s.slot.has(SlotFlags::WATCHED) {
+                // The bell was rung for a set perhaps, and for all that it watches.
+                epoll::activate(s);
+            }
         }
     }
     match outcome {

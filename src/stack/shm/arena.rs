@@ -8,6 +8,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
+use super::beds;
 use super::chunk::{class_offset, ChunkMeta, Class, CHUNKS, CLASS_COUNTS, CLASS_SIZES, FILE_LENGTH};
 use super::conn::Conn;
 use super::lock::ShmLock;
@@ -92,6 +93,7 @@ pub struct Header {
     pub time_wait_last: [AtomicU32; BUCKETS],
     /// Where the next entry of `time_wait` goes.
     pub time_wait_next: AtomicU32,
+    pub(super) beds: [beds::Word; beds::BEDS],
 }
 
 const _: () = assert!(size_of::<Header>() < SLOTS_AT);

@@ -4,6 +4,7 @@
 //! before it is used, and no pointer is ever stored (design, invariant 7). Unsafe code stays inside this folder.
 
 mod arena;
+mod beds;
 mod board;
 mod chunk;
 mod conn;
@@ -19,6 +20,7 @@ pub mod views;
 
 pub use crate::signal::{forget_thread_id as set_forked, thread_id as tid};
 pub use arena::{layout_id, Arena, Header, BUCKETS};
+pub use beds::Bed;
 pub use board::{Board, Stamp, Words, Writing};
 pub use chunk::{Chunk, CLASS_SIZES, FILE_LENGTH, NO_CHUNK};
 pub use conn::{Conn, Direction, End, EndState, CLOSED, DEAF, PLAIN, SELF};

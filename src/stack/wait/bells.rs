@@ -130,23 +130,20 @@ pub fn drain(fd: i32) {
     let _ = kernel::recv(fd, &mut bytes, libc::MSG_DONTWAIT);
 }
 
-/// Rings the far side of a socket if it asked for it. Called after what it is rung for was stored.
+/// Rings the far side of a connection if it asked for it. Called after what it is rung for was stored.
 #[inline]
 pub fn ring(s: &Sock, armed: &AtomicU32) {
-    if bell::asked(armed) {
+    if bell::asked(armed, |name| s.arena.bed(name)) {
         ring_now(s, armed);
     }
 }
 
 #[cold]
 fn ring_now(s: &Sock, armed: &AtomicU32) {
-    let asked_for = bell::take(armed);
-    if asked_for & bell::CALL != 0 {
+    let call = || {
         kernel::futex_wake(armed, u32::MAX >> 1);
-    }
-    if asked_for & bell::BELL != 0 {
-        send_bell(s);
-    }
+    };
+    bell::answer(armed, |name| s.arena.bed(name), call, || send_bell(s));
 }
 
 /// As [`ring`], with a byte also where nobody asked.
@@ -159,10 +156,12 @@ pub fn ring_always(s: &Sock, armed: &AtomicU32) {
     send_bell(s);
 }
 
-/// Puts the bell's byte on the far anchor, and tells the ears of the far socket, which the byte may not reach.
-fn send_bell(s: &Sock) {
-    let _ = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]);
+/// Puts the bell's byte on the far anchor, and tells the ears of the far socket, which the byte may not reach. False: the
+/// far anchor is gone, or so full that whoever sleeps there is awake.
+fn send_bell(s: &Sock) -> bool {
+    let rung = kernel::sendto(s.fd, &[0], libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, &[]).is_ok();
     if let Some(end) = s.end() {
         ears::tell(s.arena, end.far().slot.load(Acquire).wrapping_sub(1));
     }
+    rung
 }

@@ -153,6 +153,7 @@ impl Set {
         internal::drop(self.kick.swap(kick, AcqRel));
         self.sleepers.store(0, Release);
         items.forget_ear();
+        items.leave_bed();
         self.join(epoll);
         items.watch_all(bells);
         items.wake_all();
@@ -193,9 +194,9 @@ impl Set {
     }
 
     /// Asks every active socket to ring, through the set's ear where others may take the bell. Gives the moment at which
-    /// one of them may change by itself.
-    fn arm(&self, items: &mut Items) -> Option<u64> {
-        let look_by = items.arm_active();
+    /// one of them may change by itself. `outside` as for [`Items::arm_active`].
+    fn arm(&self, items: &mut Items, outside: bool) -> Option<u64> {
+        let look_by = items.arm_active(outside);
         items.hearing.wanted |= items.is_shared() && items.hearing.fd().is_none();
         if !items.hearing.wanted {
             return look_by;
@@ -211,7 +212,7 @@ impl Set {
             Ok(ear) => {
                 items.share_ear(ear);
                 items.catch_up(bells);
-                items.arm_active()
+                items.arm_active(outside)
             }
             Err(_) => {
                 items.forget_ear();
@@ -242,6 +243,7 @@ fn make_bells() -> Result<(i32, i32)> {
 
 impl Drop for Set {
     fn drop(&mut self) {
+        self.items.get_mut().leave_bed();
         internal::drop(self.kick.load(Acquire));
         internal::drop(self.bells.load(Acquire));
     }
@@ -451,7 +453,7 @@ pub fn arm(epoll: i32, look_by: &mut Deadline) {
     let Some(set) = set_of(epoll) else { return };
     wait::take_bells(&set);
     let mut items = set.lock();
-    if let Some(at) = set.arm(&mut items) {
+    if let Some(at) = set.arm(&mut items, true) {
         *look_by = Some(look_by.map_or(at, |b| b.min(at)));
     }
 }

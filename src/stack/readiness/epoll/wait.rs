@@ -1,14 +1,16 @@
 //! epoll_wait(2), epoll_pwait(2), epoll_pwait2(2).
 
-use core::sync::atomic::Ordering::*;
+use core::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::Arc;
 
 use super::instance::kernel_part;
 use super::{set_of, Set, EAR, INNER_BELLS, KERNELS, KICK, NESTED};
 use crate::abi::{Errno, Result};
+use crate::bell;
 use crate::kernel;
 use crate::readiness::Until;
 use crate::shm::views::UserPtr;
+use crate::shm::Bed;
 use crate::signal;
 use crate::wait::{self, Deadline};
 
@@ -151,22 +153,39 @@ fn spin(set: &Arc<Set>, interrupts: &signal::InterruptScope, kernels: &mut bool)
 /// Arms, looks once more, sleeps on the kernel's set and our bells. True when the time is up.
 fn sleep(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
     set.sleepers.fetch_add(1, AcqRel);
-    let outcome = sleep_armed(set, epoll, deadline, at_once, mask);
-    set.sleepers.fetch_sub(1, AcqRel);
+    let bed = set.lock().bed().map(Bed::word);
+    let outcome = sleep_armed(set, epoll, bed, deadline, at_once, mask);
+    let last = set.sleepers.fetch_sub(1, AcqRel) == 1;
+    if let Some((word, _)) = bed.filter(|_| last) {
+        let _items = set.lock();
+        if set.sleepers.load(Acquire) == 0 {
+            bell::get_up(word);
+        }
+    }
     if !set.whole.load(Acquire) {
         take_bells(set);
     }
     outcome
 }
 
-fn sleep_armed(set: &Arc<Set>, epoll: i32, deadline: Deadline, at_once: bool, mask: Option<&u64>) -> Result<bool> {
+fn sleep_armed(
+    set: &Arc<Set>,
+    epoll: i32,
+    bed: Option<(&'static AtomicU64, u32)>,
+    deadline: Deadline,
+    at_once: bool,
+    mask: Option<&u64>,
+) -> Result<bool> {
     let look_by = {
         let mut items = set.lock();
-        let look_by = set.arm(&mut items);
+        items.settle();
+        let look_by = set.arm(&mut items, false);
+        if let Some((word, name)) = bed {
+            bell::lie_down(word, name);
+        }
         if items.any_ready() {
             return Ok(false);
         }
-        items.quiet();
         look_by
     };
     let now = kernel::now_ns();

@@ -141,6 +141,10 @@ impl SocketOps for Stream {
         s.slot.state.load(Relaxed) == state::LISTEN
     }
 
+    fn arm_from_bed(&self, s: &Sock, events: u32, name: u32) {
+        poll::arm_from_bed(s, events, name);
+    }
+
     fn notice(&self, s: &Sock) {
         if let Some(end) = s.end().filter(|e| close::stands_still(s, e.rx())) {
             close::notice_death(s, &end);

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::*;
 use super::super::zerocopy::Sends;
 use super::{close, connect, data, deferred, filter, low_water, slow, stamps, state, urgent, Calm};
 use crate::abi::Result;
-use crate::bell::BELL;
+use crate::bell::{self, BELL};
 use crate::kernel;
 use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
@@ -208,6 +208,17 @@ pub fn arm(s: &Sock, events: u32) {
     }
     if events & OUT != 0 {
         end.tx().shared.writer_armed.fetch_or(BELL, Relaxed);
+    }
+}
+
+/// See [`crate::family::SocketOps::arm_from_bed`].
+pub fn arm_from_bed(s: &Sock, events: u32, name: u32) {
+    let Some(end) = s.end() else { return };
+    if events & (IN | RDHUP | PRI | HUP | ERR) != 0 {
+        bell::ask_from_bed(&end.rx().shared.reader_armed, name);
+    }
+    if events & OUT != 0 {
+        bell::ask_from_bed(&end.tx().shared.writer_armed, name);
     }
 }
 

@@ -2,13 +2,16 @@
 
 use core::sync::atomic::{fence, Ordering::*};
 
-use super::{Item, Items, Target, ALWAYS};
+use super::{Bedding, Item, Items, Target, ALWAYS};
 use crate::family::Calm;
-use crate::readiness::{epoll, next_look};
+use crate::network;
+use crate::readiness::{epoll, is_shared, next_look};
+use crate::shm::Bed;
+use crate::socket::Sock;
 
-/// How many looks that find nothing make an item quiet when the set comes to sleep.
+/// How many looks that find nothing make an item quiet, where there are many.
 const PATIENCE: u8 = 8;
-/// So many while it never sleeps and has few items: a bell costs its ringer and us as much as a hundred looks.
+/// So many where there are few items: a bell costs its ringer and us as much as a hundred looks.
 const LONG_PATIENCE: u8 = 100;
 /// These are few.
 const FEW: usize = 256;
@@ -16,12 +19,24 @@ const FEW: usize = 256;
 const CROWD: usize = 32;
 /// So many items further on, a line that is looked at has come by the time of the look.
 const AHEAD: usize = 4;
+const OUT: u32 = (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32;
 
 impl Item {
     /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call. And what
     /// nobody has any more.
     fn left_to_bell(&self) -> bool {
         self.over.get() || self.socket().is_some_and(|s| s.ops().asks_kernel(&s) && s.ops().next_look(&s).is_none())
+    }
+
+    /// What its socket has to ring for. An edge for room to write comes only after a write that found none, which asks by
+    /// itself.
+    fn asks(&self, s: &Sock) -> u32 {
+        let told = self.events & libc::EPOLLET as u32 != 0 && !self.fresh;
+        let no_room = || s.ops().edges(s).1 != self.seen.1;
+        match self.events & OUT != 0 && told && !no_room() {
+            true => self.events & !OUT | ALWAYS,
+            false => self.events | ALWAYS,
+        }
     }
 }
 
@@ -56,6 +71,13 @@ impl Items {
         !ids.is_empty()
     }
 
+    fn patience(&self) -> u8 {
+        match self.active.len() {
+            ..=FEW => LONG_PATIENCE,
+            _ => PATIENCE,
+        }
+    }
+
     /// How many items does a look go through?
     pub fn active(&self) -> usize {
         self.active.len()
@@ -72,8 +94,8 @@ impl Items {
     /// Tells up to `into.len()` events. What was told goes to the end of the line, so that a small array starves nobody.
     pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
         let (mut count, mut idlers, mut visited, mut leave) = (0, 0, 0, false);
+        let patience = self.patience();
         let Items { slots, active, last, told, shared, .. } = self;
-        let patience = if active.len() > FEW { PATIENCE } else { LONG_PATIENCE };
         let (first, second) = active.as_slices();
         for part in [first, second] {
             for (at, id) in part.iter().enumerate() {
@@ -126,7 +148,7 @@ impl Items {
             active.retain(|id| slots[*id as usize].as_ref().is_some_and(|item| item.active));
         }
         if idlers > CROWD {
-            self.settle(patience);
+            self.settle();
         }
         count
     }
@@ -142,30 +164,60 @@ impl Items {
         Some(id)
     }
 
-    /// In a loop that never sleeps: leaves those to their bells that have had nothing for long, so that a wait costs what
-    /// the busy ones cost.
-    fn settle(&mut self, patience: u8) {
+    /// Leaves those to their bells that have had nothing for long, so that a wait costs what the busy ones cost. Each of
+    /// their bells rings by itself, whether anybody sleeps or not.
+    pub fn settle(&mut self) {
+        let patience = self.patience();
         let slots = &mut self.slots;
-        let idle = |item: &Item| item.idle >= patience && item.target != Target::Nested && !item.gone;
+        let idle = |item: &Item| item.idle >= patience || item.spent || item.gone;
+        let leaves = |item: &Item| idle(item) && item.target != Target::Nested;
+        let mut some = false;
         for id in &self.active {
-            let Some(item) = slots[*id as usize].as_ref().filter(|item| idle(item)) else { continue };
-            if let Some(s) = item.socket() {
-                s.ops().arm(&s, item.events | ALWAYS);
+            let Some(item) = slots[*id as usize].as_ref().filter(|item| leaves(item)) else { continue };
+            some = true;
+            if let Some(s) = item.socket().filter(|_| !item.spent && !item.gone) {
+                s.ops().arm(&s, item.asks(&s));
             }
+        }
+        if !some {
+            return;
         }
         fence(SeqCst);
         self.active.retain(|id| {
             let Some(item) = slots[*id as usize].as_mut() else { return false };
             let by_itself = || item.socket().is_some_and(|s| next_look(&s, item.heard).is_some());
-            let leaves = idle(item) && item.tell().0 == 0 && !by_itself();
+            let leaves = item.gone || leaves(item) && item.tell().0 == 0 && !by_itself();
             item.active = !leaves;
             !leaves
         });
     }
 
-    /// Before a sleep: asks every active socket to ring. Gives the moment at which one of them may change by itself.
-    pub fn arm_active(&mut self) -> Option<u64> {
+    /// Where those sleep who wait here, if a bed can be had.
+    pub fn bed(&mut self) -> Option<&Bed> {
+        if let Bedding::Unused = self.bed {
+            self.bed = network::opened().and_then(Bed::take).map_or(Bedding::None, Bedding::Bed);
+        }
+        match &self.bed {
+            Bedding::Bed(bed) => Some(bed),
+            _ => None,
+        }
+    }
+
+    /// The set's bed is not this process', or not any more.
+    pub fn leave_bed(&mut self) {
+        if let Bedding::Bed(bed) = core::mem::take(&mut self.bed) {
+            bed.give();
+        }
+    }
+
+    /// Before a sleep: asks every active socket to ring, for those who sleep in the set's bed or, `outside`, for whoever
+    /// looks at the set from without. Gives the moment at which one of them may change by itself.
+    pub fn arm_active(&mut self, outside: bool) -> Option<u64> {
         let mut look_by: Option<u64> = None;
+        let bed = match &self.bed {
+            Bedding::Bed(bed) if !outside && !self.is_shared() => Some(bed),
+            _ => None,
+        };
         for id in &self.active {
             let Some(item) = self.slots[*id as usize].as_mut() else { continue };
             if item.target == Target::Nested {
@@ -173,7 +225,11 @@ impl Items {
             }
             if let Some(s) = item.socket().filter(|_| !item.spent && !item.gone) {
                 self.hearing.listen(item, &s);
-                s.ops().arm(&s, item.events | ALWAYS);
+                // Of several processes one may take the bell: each rings for all of them.
+                match bed.filter(|_| !is_shared(&s)).and_then(|bed| bed.name_for(s.arena)) {
+                    Some(name) => s.ops().arm_from_bed(&s, item.asks(&s), name),
+                    None => s.ops().arm(&s, item.asks(&s)),
+                }
                 if let Some(at) = next_look(&s, item.heard) {
                     look_by = Some(look_by.map_or(at, |b| b.min(at)));
                 }
@@ -181,18 +237,5 @@ impl Items {
         }
         fence(SeqCst);
         look_by
-    }
-
-    /// After [`Items::arm_active`] found nothing ready: those who have had nothing for long are left to their bells.
-    pub fn quiet(&mut self) {
-        let slots = &mut self.slots;
-        self.active.retain(|id| {
-            let Some(item) = slots[*id as usize].as_mut() else { return false };
-            let by_itself = item.socket().is_some_and(|s| next_look(&s, item.heard).is_some());
-            let waits = item.target == Target::Nested || by_itself || item.idle < PATIENCE && !item.spent;
-            let stays = waits && !item.gone;
-            item.active = stays;
-            stays
-        });
     }
 }

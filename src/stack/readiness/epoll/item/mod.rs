@@ -19,6 +19,7 @@ use crate::family::Calm;
 use crate::fdtable;
 use crate::kernel;
 use crate::network;
+use crate::shm::Bed;
 use crate::socket::Sock;
 
 /// Flags in an event mask that are not events.
@@ -83,6 +84,18 @@ pub struct Items {
     lonely: bool,
     /// Items of a shared instance that were told, whose state that changed.
     told: Vec<u32>,
+    bed: Bedding,
+}
+
+/// Where those sleep who wait on the set.
+#[derive(Default)]
+enum Bedding {
+    /// Nobody slept yet.
+    #[default]
+    Unused,
+    Bed(Bed),
+    /// There was none to be had: every socket rings.
+    None,
 }
 
 fn key(fd: i32, target: Target) -> (i32, u32) {
