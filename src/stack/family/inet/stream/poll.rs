@@ -75,7 +75,12 @@ pub fn ready(s: &Sock) -> u32 {
     let (tx, rx) = (end.tx(), end.rx());
     if end.far().slot.load(Relaxed) == 0 && s.fd >= 0 {
         deferred::look(s, &end);
-        close::never_accepted(s, &end);
+        if s.slot.has(SlotFlags::WATCHED) {
+            // Many of them may be looked at time and again, and their bells tell of a listener that is gone.
+            close::notice_death(s, &end);
+        } else {
+            close::never_accepted(s, &end);
+        }
     }
     let reset = end.own().was_reset.load(Acquire) != 0;
     let no_more_in = reset || filter::end_came(s, &end) || s.slot.has(SlotFlags::SHUT_RD);
