@@ -94,7 +94,9 @@ pub fn poll(fds: &mut [libc::pollfd], until: &Until, mask: Option<&u64>) -> Resu
         if spins && wait::spin_over(fds.len(), || interrupts.came() || look(fds) > 0) {
             continue;
         }
+        let start = kernel::now_ns();
         let slept = wait::interruptible_poll(&interrupts, mask, false, || sleep(fds, deadline, at_once, mask))?;
+        wait::learn(kernel::now_ns() - start);
         if slept.unwrap_or(false) {
             let count = if any_kernel(fds) { look_kernel(fds) } else { look(fds) };
             if count > 0 || at_once || deadline.is_some_and(|d| d <= kernel::now_ns()) {

@@ -13,7 +13,7 @@ mod doze;
 mod spin;
 
 pub use bells::*;
-pub use spin::{has_spun, spin, spin_first, spin_first_closely, spin_over};
+pub use spin::{has_spun, learn, spin, spin_first, spin_first_closely, spin_over};
 
 use core::sync::atomic::AtomicU32;
 

@@ -8,6 +8,8 @@ use crate::signal;
 
 /// The longest spin, by what a halt and a wake-up cost (figures, round trip).
 const LONG_SPIN_NS: u64 = 50_000;
+/// What of a short sleep is the way back from it.
+const WAKE_UP_NS: u64 = 50_000;
 /// The spin of a waiter whose last waits were long.
 const SHORT_SPIN_NS: u64 = 1_500;
 /// Looks without a pause: a pause takes 50 ns on some processors, which is a third of a trip between two cores.
@@ -30,6 +32,8 @@ const PROBE: u32 = 64;
 thread_local! {
     /// How well spinning did on this thread, 0 (never) to 16; the top half spins long.
     static CREDIT: Cell<u32> = const { Cell::new(8) };
+    /// How long the last spin took that was in vain, in nanoseconds.
+    static SPENT: Cell<u64> = const { Cell::new(0) };
     /// The call's short way has spun in vain, and its whole way need not do so again.
     static SPUN: Cell<bool> = const { Cell::new(false) };
 }
@@ -100,9 +104,15 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
             break false;
         }
     };
-    // A yield that let others run for long was no short wait: sleeping comes back sooner.
-    let won_fast = won && kernel::now_ns() - start < 2 * LONG_SPIN_NS;
-    let _ = CREDIT.try_with(|c| c.set(if won_fast { (credit + 2).min(16) } else { credit.saturating_sub(1) }));
+    let took = kernel::now_ns() - start;
+    if won {
+        // A yield that let others run for long was no short wait: sleeping comes back sooner.
+        let fast = took < 2 * LONG_SPIN_NS;
+        let _ = CREDIT.try_with(|c| c.set(if fast { (credit + 2).min(16) } else { credit.saturating_sub(1) }));
+    } else {
+        // The sleep that follows tells whether that was too long or not long enough.
+        let _ = SPENT.try_with(|s| s.set(took));
+    }
     if !all {
         signal::set_yields(0);
     }
@@ -151,9 +161,9 @@ pub(super) fn learns() -> bool {
     config::get().spin_ns.is_none()
 }
 
-/// Tells [`spin`] how long a sleep lasted: a short one would have been worth a longer spin.
-pub(super) fn learn(slept_ns: u64) {
-    if slept_ns < LONG_SPIN_NS {
-        let _ = CREDIT.try_with(|c| c.set((c.get() + 1).min(16)));
-    }
+/// Tells [`spin`] how long the sleep lasted that came after it: a short one would have been worth a longer spin.
+pub fn learn(slept_ns: u64) {
+    let waited = slept_ns + SPENT.try_with(Cell::take).unwrap_or(0);
+    let short = waited < LONG_SPIN_NS + WAKE_UP_NS;
+    let _ = CREDIT.try_with(|c| c.set(if short { (c.get() + 1).min(16) } else { c.get().saturating_sub(1) }));
 }

@@ -116,7 +116,10 @@ impl Ask<'_> {
             }
             let whole = set.whole.load(Acquire);
             let sleep = || sleep(set, self.epoll, deadline, at_once, self.mask);
-            if wait::interruptible_poll(&interrupts, self.mask, whole, sleep)?.unwrap_or(false) {
+            let start = kernel::now_ns();
+            let slept = wait::interruptible_poll(&interrupts, self.mask, whole, sleep)?;
+            wait::learn(kernel::now_ns() - start);
+            if slept.unwrap_or(false) {
                 count = set.collect(&mut set.lock(), told);
                 count += kernel_part(self.epoll, &mut told[count..]);
                 return Ok(count);

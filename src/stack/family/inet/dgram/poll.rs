@@ -114,7 +114,10 @@ pub fn wait(s: &Sock, interest: Interest, deadline: Deadline) -> Result<()> {
         return Ok(());
     }
     let _ = wait::has_spun();
-    sleep(s, deadline)
+    let start = kernel::now_ns();
+    let outcome = sleep(s, deadline);
+    wait::learn(kernel::now_ns() - start);
+    outcome
 }
 
 #[cold]
