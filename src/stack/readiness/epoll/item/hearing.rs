@@ -23,6 +23,11 @@ impl Hearing {
         self.ear.map(|(fd, _)| fd)
     }
 
+    /// The ear's number, if there is one.
+    pub fn number(&self) -> Option<u32> {
+        self.ear.map(|(_, number)| number)
+    }
+
     /// Makes an ear. Gives its descriptor and its number.
     pub fn open(&mut self, arena: &'static Arena) -> Result<(i32, u32)> {
         self.wanted = false;

@@ -47,6 +47,10 @@ impl Items {
     pub fn expect_child(&mut self) {
         if self.shared.is_none() {
             let board = network::opened().and_then(Board::make);
+            // The set may have its ear from when the instance was shared before.
+            if let Some((board, ear)) = board.as_ref().zip(self.hearing.number()) {
+                board.set_ear(ear);
+            }
             let pid = kernel::pid();
             let shared = |board| Shared {
                 board,
