@@ -56,6 +56,7 @@ run() {
         0) echo "PASS ended" ;;
         77) echo "SKIP ended" ;;
         134 | 135 | 136 | 139) echo "CRASH ended" ;;
+        142) echo "HANG ended" ;; # its own alarm
         *) echo "FAIL ended" ;;
     esac
 }
