@@ -148,7 +148,7 @@ pub struct EndState {
 /// A reader that looked this often without answering is at the end of a one-way stream.
 const ONE_WAY: u32 = 512;
 /// A look that finds so many bytes was worth its while.
-const PLENTY: u64 = 8 << 10;
+const PLENTY: u64 = 16 << 10;
 /// Fewer bytes than these are no more than had been there without waiting.
 const FEW: u64 = 256;
 

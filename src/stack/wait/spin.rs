@@ -27,7 +27,7 @@ const SAME_CORE: u32 = 8;
 /// A look over more sockets than these takes longer than a pause.
 const MANY: usize = 4;
 /// One wait out of so many has all pauses again, to see whether that still is so.
-const PROBE: u32 = 64;
+const PROBE: u32 = 256;
 
 thread_local! {
     /// How well spinning did on this thread, 0 (never) to 16; the top half spins long.

@@ -25,8 +25,8 @@ const RETRY_NS: u64 = 2_000_000;
 const COUNTED_NS: u64 = 100_000;
 const COUNTED_AT_LAST_NS: u64 = 1_000_000_000;
 
-/// One to two microseconds of the processor's counter. A pause takes from 10 to 50 ns and cannot be counted.
-const GATHER_TICKS: u64 = if cfg!(target_arch = "x86_64") { 1 << 12 } else { 1 << 7 };
+/// Two to three microseconds of the processor's counter. A pause takes from 10 to 50 ns and cannot be counted.
+const GATHER_TICKS: u64 = if cfg!(target_arch = "x86_64") { 3 << 11 } else { 3 << 6 };
 
 /// A blocking reader has read all that it knows of and is about to look for more. At the end of a one-way stream it pays
 /// to let bytes gather first: a reader that looks all the time takes the line from the writer with each look, and each
