@@ -10,6 +10,7 @@ mod chunk;
 mod conn;
 mod lock;
 mod mend;
+mod pace;
 mod pool;
 mod queue;
 mod ring;
