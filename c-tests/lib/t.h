@@ -169,6 +169,17 @@ __attribute__((unused)) static int listener4(int *port, int backlog) {
     return l;
 }
 
+/* The same on ::1; its address is in *a. */
+__attribute__((unused)) static int listener6(struct sockaddr_in6 *a, int backlog) {
+    socklen_t n = sizeof *a;
+    int l = (int)must("socket", socket(AF_INET6, SOCK_STREAM, 0));
+    *a = in6("::1", 0);
+    must("bind", bind(l, (struct sockaddr *)a, n));
+    must("listen", listen(l, backlog));
+    must("getsockname", getsockname(l, (struct sockaddr *)a, &n));
+    return l;
+}
+
 /* A connected pair of TCP sockets over 127.0.0.1: p[0] connected, p[1] was accepted. */
 __attribute__((unused)) static void tcp_pair(int p[2]) {
     int port, l = listener4(&port, 8);

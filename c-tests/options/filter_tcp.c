@@ -38,14 +38,10 @@ static int drained(int fd) {
 static void dropped(int six) {
     int p[2];
     if (six) {
-        struct sockaddr_in6 a = in6("::1", 0);
-        socklen_t n = sizeof a;
-        int l = socket(AF_INET6, SOCK_STREAM, 0);
-        must("bind", bind(l, (struct sockaddr *)&a, n));
-        must("listen", listen(l, 2));
-        getsockname(l, (struct sockaddr *)&a, &n);
+        struct sockaddr_in6 a;
+        int l = listener6(&a, 2);
         p[0] = socket(AF_INET6, SOCK_STREAM, 0);
-        must("connect", connect(p[0], (struct sockaddr *)&a, n));
+        must("connect", connect(p[0], (struct sockaddr *)&a, sizeof a));
         p[1] = accept(l, NULL, NULL);
         close(l);
     } else {

@@ -34,16 +34,12 @@ static void ask(int fd, int level, const int *options, int count) {
 static int set(int fd, int level, int option, int v) { return setsockopt(fd, level, option, &v, sizeof v); }
 
 static void pair6(int p[2], int hops) {
-    struct sockaddr_in6 a = in6("::1", 0);
-    socklen_t n = sizeof a;
-    int l = socket(AF_INET6, SOCK_STREAM, 0);
-    must("bind", bind(l, (struct sockaddr *)&a, n));
-    must("listen", listen(l, 2));
-    getsockname(l, (struct sockaddr *)&a, &n);
+    struct sockaddr_in6 a;
+    int l = listener6(&a, 2);
     p[0] = socket(AF_INET6, SOCK_STREAM, 0);
     set(p[0], IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops);
     set(p[0], IPPROTO_IPV6, IPV6_TCLASS, 0x20);
-    must("connect", connect(p[0], (struct sockaddr *)&a, n));
+    must("connect", connect(p[0], (struct sockaddr *)&a, sizeof a));
     p[1] = accept(l, NULL, NULL);
     close(l);
 }

@@ -3,12 +3,9 @@
  * middle of it: each request wakes one that answers (`man 2 recv`, `man 2 poll`, `man 7 epoll`). No wake-up is lost. */
 #include "t.h"
 
+#include "seeded.h"
+
 enum { WORKERS = 4, ROUNDS = 1500 };
-static unsigned seed;
-static unsigned some(unsigned below) {
-    seed = seed * 1103515245u + 12345u;
-    return (seed >> 16) % below;
-}
 
 /* Answers each byte by itself; how it waits differs. */
 static void work(int fd, int how) {
@@ -37,20 +34,11 @@ static void run(const char *what, int held, int far) {
     for (int i = 0; i < WORKERS; i++) w[i] = start(held, i);
     int answered = 0, late = 0;
     for (int i = 0; i < ROUNDS && late == 0; i++) {
-        char b = (char)i, r = 0;
-        must("send", send(far, &b, 1, 0));
-        struct pollfd p = {far, POLLIN, 0};
-        if (poll(&p, 1, 4000) != 1) late++;
-        else if (recv(far, &r, 1, 0) == 1 && r == b) answered++;
-        unsigned pause = some(8);
-        if (pause == 0) usleep(some(300));
-        if (pause == 1) sched_yield();
-        if (some(40) == 0) {
-            int one = (int)some(WORKERS);
-            kill(w[one], SIGKILL);
-            waitpid(w[one], NULL, 0);
-            w[one] = start(held, one);
-        }
+        int came = request(far, (char)i);
+        answered += came == 1;
+        late += came < 0;
+        int gone = disturb(w, WORKERS);
+        if (gone >= 0) w[gone] = start(held, gone);
     }
     for (int i = 0; i < WORKERS; i++) kill(w[i], SIGKILL), waitpid(w[i], NULL, 0);
     fact("%s: %s", what, answered == ROUNDS ? "each request was answered" : "a request was not answered");
@@ -58,8 +46,7 @@ static void run(const char *what, int held, int far) {
 
 int main(void) {
     alarm(18);
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : 1;
+    sow();
     int p[2];
     tcp_pair(p);
     run("TCP", p[0], p[1]);

@@ -3,13 +3,10 @@
  * is killed in between: EPOLLONESHOT and EPOLLET belong to the instance (`man 7 epoll`), and who waits is woken. */
 #include "ready.h"
 
+#include "seeded.h"
+
 enum { WORKERS = 4, SOCKETS = 6, ROUNDS = 1200 };
 static int ep, pairs[SOCKETS][2];
-static unsigned seed;
-static unsigned some(unsigned below) {
-    seed = seed * 1103515245u + 12345u;
-    return (seed >> 16) % below;
-}
 static uint32_t kind(int i) { return i % 3 == 0 ? EPOLLIN : i % 3 == 1 ? EPOLLIN | EPOLLONESHOT : EPOLLIN | EPOLLET; }
 
 static void work(void) {
@@ -33,8 +30,7 @@ static pid_t start(void) {
 
 int main(void) {
     alarm(18);
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : 1;
+    sow();
     ep = ep_new();
     for (int i = 0; i < SOCKETS; i++) {
         tcp_pair(pairs[i]);
@@ -44,26 +40,17 @@ int main(void) {
     for (int i = 0; i < WORKERS; i++) w[i] = start();
     int answered = 0, late = 0, changed = 0;
     for (int i = 0; i < ROUNDS && late == 0; i++) {
-        int n = (int)some(SOCKETS), far = pairs[n][1];
-        char b = (char)i, r = 0;
+        int n = (int)some(SOCKETS);
         if (some(30) == 0) {
             /* Taken out and put back under the workers. */
             changed += ctl(ep, EPOLL_CTL_DEL, pairs[n][0], 0, 0) == 0;
             changed += ctl(ep, EPOLL_CTL_ADD, pairs[n][0], kind(n), (uint64_t)n) == 0;
         } else changed += 2;
-        must("send", send(far, &b, 1, 0));
-        struct pollfd p = {far, POLLIN, 0};
-        if (poll(&p, 1, 4000) != 1) late++;
-        else if (recv(far, &r, 1, 0) == 1 && r == b) answered++;
-        unsigned pause = some(8);
-        if (pause == 0) usleep(some(300));
-        if (pause == 1) sched_yield();
-        if (some(40) == 0) {
-            int one = (int)some(WORKERS);
-            kill(w[one], SIGKILL);
-            waitpid(w[one], NULL, 0);
-            w[one] = start();
-        }
+        int came = request(pairs[n][1], (char)i);
+        answered += came == 1;
+        late += came < 0;
+        int gone = disturb(w, WORKERS);
+        if (gone >= 0) w[gone] = start();
     }
     for (int i = 0; i < WORKERS; i++) kill(w[i], SIGKILL), waitpid(w[i], NULL, 0);
     fact("%s", answered == ROUNDS ? "each request was answered once" : "a request was not answered");

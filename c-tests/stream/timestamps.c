@@ -190,15 +190,11 @@ int main(void) {
     outgoing(p);
     incoming(p);
     later();
-    struct sockaddr_in6 a = in6("::1", 0);
-    socklen_t n = sizeof a;
-    int l = socket(AF_INET6, SOCK_STREAM, 0);
-    must("bind", bind(l, (struct sockaddr *)&a, n));
-    must("listen", listen(l, 2));
-    getsockname(l, (struct sockaddr *)&a, &n);
+    struct sockaddr_in6 a;
+    int l = listener6(&a, 2);
     q[0] = socket(AF_INET6, SOCK_STREAM, 0);
     res("not connected, numbered", stamp(q[0], REPORT | OUT | ONLY));
-    must("connect", connect(q[0], (struct sockaddr *)&a, n));
+    must("connect", connect(q[0], (struct sockaddr *)&a, sizeof a));
     q[1] = accept(l, NULL, NULL);
     stamp(q[0], REPORT | OUT);
     send(q[0], "six", 3, 0);

@@ -15,6 +15,7 @@ use crate::options;
 use crate::owner;
 use crate::shm::views::{Buffers, List, UserPtr};
 use crate::shm::SlotFlags;
+use crate::short;
 use crate::sleepers::Kept;
 use crate::socket::{self, Sock};
 use crate::wait::{self, Interest};
@@ -332,52 +333,17 @@ fn receive_all(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
 }
 
-/// Has the socket a short way at all? Only the protocol knows.
-#[inline(always)]
-fn is_stream(s: &Sock) -> bool {
-    s.slot.protocol.load(Relaxed) == libc::IPPROTO_TCP as u32
-}
-
-/// send(2) of one buffer by the short way; none if that is not open now.
-#[inline]
-pub fn send_quickly(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
-    if !is_stream(s) {
-        return None;
-    }
-    inet::stream::quick::send(s, buffer, length, flags)
-}
-
-/// recv(2) into one buffer by the short way; none if that is not open now.
-#[inline]
-pub fn receive_quickly(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
-    if !is_stream(s) {
-        return None;
-    }
-    inet::stream::quick::receive(s, buffer, length, flags)
-}
-
 /// sendmsg(2) of buffers alone: by the short way if that is open.
 pub fn send_list(s: &Sock, data: Buffers<'_>, flags: i32) -> Result<usize> {
-    if is_stream(s) {
-        if let Some(sent) = inet::stream::quick::send_list(s, data, flags) {
-            return Ok(sent);
-        }
+    if let Some(sent) = short::send_list(s, data, flags) {
+        return Ok(sent);
     }
     send(s, &mut Outgoing { data, to: &[], control: &[], flags })
 }
 
-/// recvmsg(2) by the short way; none if that is not open now.
-#[inline]
-fn receive_list_quickly(s: &Sock, data: Buffers<'_>, flags: i32) -> Option<usize> {
-    if !is_stream(s) {
-        return None;
-    }
-    inet::stream::quick::receive_list(s, data, flags)
-}
-
 /// As [`receive`], where nothing has come along yet: by the short way if that is open.
 pub fn receive_list(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
-    match receive_list_quickly(s, m.data, m.flags) {
+    match short::receive_list(s, m.data, m.flags) {
         Some(n) => Ok(n),
         None => receive(s, m),
     }
@@ -404,7 +370,7 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
         return Err(Errno::EINVAL);
     }
     // A connection asks for no more than an address that can be read.
-    if let Some(sent) = send_quickly(s, buffer, length, flags) {
+    if let Some(sent) = short::stream_send(s, buffer, length, flags) {
         return Ok(sent);
     }
     send_one(s, buffer, length, flags, to)
@@ -422,19 +388,21 @@ pub fn receive_one(s: &Sock, buffer: usize, length: usize, flags: i32) -> Result
 
 /// recvfrom(2) with room for an address.
 pub fn recvfrom(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, length_at: UserPtr) -> Result<usize> {
-    let (n, from) = match receive_quickly(s, buffer, length, flags) {
+    if at.is_null() {
+        // The short way was tried already, with its looks for what comes.
+        return receive_one(s, buffer, length, flags).map(|(n, _)| n);
+    }
+    let (n, from) = match short::stream_recv(s, buffer, length, flags) {
         Some(n) => (n, None),
         None => receive_one(s, buffer, length, flags)?,
     };
-    if !at.is_null() {
-        match from {
-            Some(name) => address_out(&name, at, length_at)?,
-            None => {
-                if (length_at.read_u32()? as i32) < 0 {
-                    return Err(Errno::EINVAL);
-                }
-                length_at.write_u32(0)?;
+    match from {
+        Some(name) => address_out(&name, at, length_at)?,
+        None => {
+            if (length_at.read_u32()? as i32) < 0 {
+                return Err(Errno::EINVAL);
             }
+            length_at.write_u32(0)?;
         }
     }
     Ok(n)

@@ -3,9 +3,9 @@
 
 use core::sync::atomic::Ordering::*;
 
-use crate::calls;
 use crate::family::inet::dgram::quick::{self, To};
-use crate::shm::views::UserPtr;
+use crate::family::inet::stream::quick as stream;
+use crate::shm::views::{Buffers, UserPtr};
 use crate::socket::Sock;
 
 #[inline(always)]
@@ -19,7 +19,7 @@ pub fn send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize>
     if is_udp(s) {
         quick::send(s, buffer, length, flags, To::PEER)
     } else {
-        calls::send_quickly(s, buffer, length, flags)
+        stream::send(s, buffer, length, flags)
     }
 }
 
@@ -29,7 +29,7 @@ pub fn recv(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize>
     if is_udp(s) {
         quick::recv(s, buffer, length, flags)
     } else {
-        calls::receive_quickly(s, buffer, length, flags)
+        stream::receive(s, buffer, length, flags)
     }
 }
 
@@ -39,7 +39,7 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
     if is_udp(s) {
         quick::send(s, buffer, length, flags, To(at, to_length))
     } else if at.is_null() {
-        calls::send_quickly(s, buffer, length, flags)
+        stream::send(s, buffer, length, flags)
     } else {
         None
     }
@@ -51,7 +51,7 @@ pub fn recvfrom(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr,
     if is_udp(s) {
         quick::recvfrom(s, buffer, length, flags, at, length_at)
     } else if at.is_null() {
-        calls::receive_quickly(s, buffer, length, flags)
+        stream::receive(s, buffer, length, flags)
     } else {
         None
     }
@@ -75,4 +75,26 @@ pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Option<usize> {
     } else {
         None
     }
+}
+
+/// One buffer to a stream, by whatever call.
+#[inline]
+pub fn stream_send(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    (!is_udp(s)).then(|| stream::send(s, buffer, length, flags))?
+}
+
+/// What comes on a stream, into one buffer, by whatever call.
+#[inline]
+pub fn stream_recv(s: &Sock, buffer: usize, length: usize, flags: i32) -> Option<usize> {
+    (!is_udp(s)).then(|| stream::receive(s, buffer, length, flags))?
+}
+
+/// Several buffers to a stream.
+pub fn send_list(s: &Sock, data: Buffers<'_>, flags: i32) -> Option<usize> {
+    (!is_udp(s)).then(|| stream::send_list(s, data, flags))?
+}
+
+/// What comes on a stream, into several buffers.
+pub fn receive_list(s: &Sock, data: Buffers<'_>, flags: i32) -> Option<usize> {
+    (!is_udp(s)).then(|| stream::receive_list(s, data, flags))?
 }

@@ -18,6 +18,29 @@ static REAL_DLSYM: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
 type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 
+/// The body of a hook that jumps on to the real function, whose caller is then the program, unless the first lines lead elsewhere.
+macro_rules! unless {
+    ($($test:literal),*; $($operand:tt)*) => {
+        core::arch::naked_asm!(
+            "endbr64",
+            $($test,)*
+            "mov rax, qword ptr [rip + {real}]",
+            "test rax, rax",
+            "jne 2f",
+            "push rdi",
+            "push rsi",
+            "sub rsp, 8",
+            "call {find}",
+            "add rsp, 8",
+            "pop rsi",
+            "pop rdi",
+            "2:",
+            "jmp rax",
+            $($operand)*
+        )
+    };
+}
+
 /// dlopen(3): with RTLD_DEEPBIND to [`bind_deeply`], else on.
 ///
 /// # Safety
@@ -25,22 +48,9 @@ type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 #[unsafe(naked)]
 #[no_mangle]
 pub unsafe extern "C" fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void {
-    core::arch::naked_asm!(
-        "endbr64",
+    unless!(
         "test esi, {deep}",
-        "jne {bind_deeply}",
-        "mov rax, qword ptr [rip + {real}]",
-        "test rax, rax",
-        "jne 2f",
-        "push rdi",
-        "push rsi",
-        "sub rsp, 8",
-        "call {find}",
-        "add rsp, 8",
-        "pop rsi",
-        "pop rdi",
-        "2:",
-        "jmp rax",
+        "jne {bind_deeply}";
         deep = const libc::RTLD_DEEPBIND,
         bind_deeply = sym bind_deeply,
         real = sym REAL_DLOPEN,
@@ -55,23 +65,10 @@ pub unsafe extern "C" fn dlopen(file: *const c_char, flags: c_int) -> *mut c_voi
 #[unsafe(naked)]
 #[no_mangle]
 pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
-    core::arch::naked_asm!(
-        "endbr64",
+    unless!(
         "lea rax, [rdi + 1]",
         "cmp rax, 1",
-        "ja {look_up}",
-        "mov rax, qword ptr [rip + {real}]",
-        "test rax, rax",
-        "jne 2f",
-        "push rdi",
-        "push rsi",
-        "sub rsp, 8",
-        "call {find}",
-        "add rsp, 8",
-        "pop rsi",
-        "pop rdi",
-        "2:",
-        "jmp rax",
+        "ja {look_up}";
         look_up = sym look_up,
         real = sym REAL_DLSYM,
         find = sym find_dlsym,

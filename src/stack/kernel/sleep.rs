@@ -101,6 +101,11 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> usize {
     unsafe { sys!(futex, word.as_ptr(), libc::FUTEX_WAKE, count, 0, 0, 0) }.unwrap_or(0)
 }
 
+/// As [`futex_wake`], of all that there are.
+pub fn futex_wake_all(word: &AtomicU32) {
+    futex_wake(word, u32::MAX >> 1);
+}
+
 /// Random bytes (getrandom(2)); zeroes where the kernel has none to give at once.
 pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];

@@ -87,7 +87,7 @@ fn retire(pipe: &Pipe) {
 /// Wakes all sleepers of this process, and through the socket's own word and their ears those of others: they look again.
 pub fn poke(s: &Sock) {
     s.slot.wake.fetch_add(1, AcqRel);
-    kernel::futex_wake(&s.slot.wake, u32::MAX >> 1);
+    kernel::futex_wake_all(&s.slot.wake);
     crate::ears::tell(s.arena, s.number);
     let _one = changing();
     let now = CURRENT.load(Acquire) as usize % PIPES.len();

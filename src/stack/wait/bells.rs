@@ -15,7 +15,7 @@ pub(super) fn seats(slot: &Slot) -> Seats<'_, AtomicU32> {
 }
 
 pub(super) fn wake_others(slot: &Slot) {
-    kernel::futex_wake(&slot.wake, u32::MAX >> 1);
+    kernel::futex_wake_all(&slot.wake);
 }
 
 /// A thread comes to sleep on the socket beside the first one, which must not sleep where no bell is heard.
@@ -23,7 +23,7 @@ pub(super) fn rouse_first(s: &Sock) {
     let Some(end) = s.end() else { return };
     for word in [&end.rx().shared.reader_armed, &end.tx().shared.writer_armed] {
         if bell::rouse(word) {
-            kernel::futex_wake(word, u32::MAX >> 1);
+            kernel::futex_wake_all(word);
         }
     }
 }
@@ -141,7 +141,7 @@ pub fn ring(s: &Sock, armed: &AtomicU32) {
 #[cold]
 fn ring_now(s: &Sock, armed: &AtomicU32) {
     let call = || {
-        kernel::futex_wake(armed, u32::MAX >> 1);
+        kernel::futex_wake_all(armed);
     };
     bell::answer(armed, |name| s.arena.bed(name), call, || send_bell(s));
 }
@@ -151,7 +151,7 @@ fn ring_now(s: &Sock, armed: &AtomicU32) {
 pub fn ring_always(s: &Sock, armed: &AtomicU32) {
     <AtomicU32 as Word>::fence();
     if bell::take(armed) & bell::CALL != 0 {
-        kernel::futex_wake(armed, u32::MAX >> 1);
+        kernel::futex_wake_all(armed);
     }
     send_bell(s);
 }

@@ -135,16 +135,16 @@ fn pausing(ready: &mut impl FnMut() -> bool) -> bool {
 
 /// As [`spin`], for the short way of a call that comes to [`super::until`] when this was in vain.
 pub fn spin_first(ready: impl FnMut() -> bool) -> bool {
-    let come = spin(ready);
-    if !come {
-        let _ = SPUN.try_with(|s| s.set(true));
-    }
-    come
+    note_vain(spin(ready))
 }
 
 /// As [`spin_first`], for looks that are over in a nanosecond or two: many of them come before the first pause.
 pub fn spin_first_closely(ready: impl FnMut() -> bool) -> bool {
-    let come = spin_for(CLOSE_LOOKS, 1, ready);
+    note_vain(spin_for(CLOSE_LOOKS, 1, ready))
+}
+
+/// Has the call's whole way know that its short way has spun in vain.
+fn note_vain(come: bool) -> bool {
     if !come {
         let _ = SPUN.try_with(|s| s.set(true));
     }

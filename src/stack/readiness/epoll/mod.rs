@@ -9,6 +9,7 @@ mod carry;
 mod control;
 mod instance;
 mod item;
+mod set;
 mod spare;
 mod wait;
 
@@ -18,11 +19,11 @@ pub use instance::{created, is_instance, native};
 pub use spare::reserve;
 pub use wait::wait;
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicU32, Ordering::*};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::internal;
 use crate::abi::Result;
@@ -34,7 +35,7 @@ use crate::shm::SlotFlags;
 use crate::signal::Held;
 use crate::socket::Sock;
 use crate::wait::Deadline;
-use item::Items;
+use set::{Set, EAR, INNER_BELLS, KERNELS, KICK, NESTED};
 
 /// Which descriptors are epoll instances with a set: 0 or 1.
 static MIXED: [AtomicU32; LIMIT / 32] = [const { AtomicU32::new(0) }; LIMIT / 32];
@@ -42,40 +43,6 @@ static SETS: RwLock<BTreeMap<i32, Arc<Set>>> = RwLock::new(BTreeMap::new());
 
 /// How often this process was forked off, so to speak: a set of another life has the bells of the parent.
 static LIFE: AtomicU32 = AtomicU32::new(0);
-
-/// What stands beside an epoll descriptor.
-pub struct Set {
-    items: Mutex<Items>,
-    /// Our epoll instance that watches anchors.
-    bells: AtomicI32,
-    /// The program's instance is among the bells, so that a sleep on them is one on everything.
-    whole: AtomicBool,
-    /// An eventfd among the bells, for waking a waiter when something changes in user space.
-    kick: AtomicI32,
-    /// The life in which the bells were made.
-    life: AtomicU32,
-    /// Threads that sleep in a wait.
-    sleepers: AtomicU32,
-    /// Something happened while the items were locked: all of them are worth a look.
-    rescan: AtomicU32,
-    /// When the bells and the kernel's part were last looked at by a wait that is kept busy, by the processor's counter.
-    looked: AtomicU64,
-    /// Looks at the kernel's part in a row that found nothing.
-    dry_looks: AtomicU32,
-    /// Waits whose array our sockets filled: the kernel's part has the last place of every other one.
-    full_waits: AtomicU32,
-}
-
-/// The kick's mark among the bells.
-const KICK: u64 = u64::MAX;
-/// The mark of the kernel's part among the bells: the program's own instance.
-const KERNELS: u64 = u64::MAX - 1;
-/// The mark of the set's ear among the bells.
-const EAR: u64 = u64::MAX - 2;
-/// A nested instance's mark: the item's number with this bit.
-const NESTED: u64 = 1 << 63;
-/// With [`NESTED`]: it is the bells of the nested instance that rang, not the kernel's part of it.
-const INNER_BELLS: u64 = 1 << 62;
 
 /// Does the epoll descriptor watch sockets of ours?
 #[inline]
@@ -111,141 +78,6 @@ fn mark(fd: i32, on: bool) {
         word.fetch_or(1 << (fd as usize % 32), AcqRel);
     } else {
         word.fetch_and(!(1 << (fd as usize % 32)), AcqRel);
-    }
-}
-
-impl Set {
-    fn new() -> Result<Set> {
-        let (bells, kick) = make_bells()?;
-        Ok(Set {
-            items: Mutex::new(Items::default()),
-            bells: AtomicI32::new(bells),
-            whole: AtomicBool::new(false),
-            kick: AtomicI32::new(kick),
-            life: AtomicU32::new(LIFE.load(Relaxed)),
-            sleepers: AtomicU32::new(0),
-            rescan: AtomicU32::new(0),
-            looked: AtomicU64::new(0),
-            dry_looks: AtomicU32::new(0),
-            full_waits: AtomicU32::new(0),
-        })
-    }
-
-    /// Has the program's instance among the bells.
-    fn join(&self, epoll: i32) {
-        // Refused where instances are nested too deep already (EP_MAX_NESTS).
-        let events = libc::EPOLLIN as u32;
-        let joined = kernel::epoll_control(self.bells.load(Acquire), libc::EPOLL_CTL_ADD, epoll, events, KERNELS);
-        self.whole.store(joined.is_ok(), Release);
-    }
-
-    /// Gives the set, which came by fork, bells of its own: what one process takes of bells the other would never hear.
-    #[cold]
-    fn separate(&self, epoll: i32) {
-        let mut items = Held::new(|| self.items.lock());
-        let life = LIFE.load(Relaxed);
-        if self.life.load(Acquire) == life {
-            return;
-        }
-        // With no descriptors left the parent's have to do, and the next wait tries again.
-        let Ok((bells, kick)) = make_bells() else { return };
-        internal::drop(self.bells.swap(bells, AcqRel));
-        internal::drop(self.kick.swap(kick, AcqRel));
-        self.sleepers.store(0, Release);
-        items.forget_ear();
-        items.leave_bed();
-        self.join(epoll);
-        items.watch_all(bells);
-        items.wake_all();
-        self.life.store(life, Release);
-    }
-
-    /// The items, with the program's handlers kept waiting.
-    fn lock(&self) -> Held<MutexGuard<'_, Items>> {
-        let mut items = Held::new(|| self.items.lock());
-        if items.is_shared() && self.life.load(Relaxed) == LIFE.load(Relaxed) {
-            items.catch_up(self.bells.load(Acquire));
-        }
-        items
-    }
-
-    /// See [`Items::collect`]; other processes that have the instance too know of it.
-    fn collect(&self, items: &mut Items, into: &mut [libc::epoll_event]) -> usize {
-        if !items.is_shared() {
-            return items.collect(into);
-        }
-        let held = items.hold(self.bells.load(Acquire));
-        let count = items.collect(into);
-        if let Some(held) = &held {
-            items.publish_told(held);
-        }
-        items.end_of_change(held);
-        count
-    }
-
-    /// See [`Items::take_back_last`].
-    fn take_back_last(&self, items: &mut Items) {
-        let held = items.hold(self.bells.load(Acquire));
-        let id = items.take_back_last();
-        if let (Some(held), Some(id)) = (&held, id) {
-            items.publish(held, id);
-        }
-        items.end_of_change(held);
-    }
-
-    /// Asks every active socket to ring, through the set's ear where others may take the bell. Gives the moment at which
-    /// one of them may change by itself. `outside` as for [`Items::arm_active`].
-    fn arm(&self, items: &mut Items, outside: bool) -> Option<u64> {
-        let look_by = items.arm_active(outside);
-        items.hearing.wanted |= items.is_shared() && items.hearing.fd().is_none();
-        if !items.hearing.wanted {
-            return look_by;
-        }
-        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        let made = network::arena().and_then(|arena| items.hearing.open(arena));
-        let bells = self.bells.load(Acquire);
-        let heard = made.and_then(|(fd, ear)| {
-            kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, fd, events, EAR)?;
-            Ok(ear)
-        });
-        match heard {
-            Ok(ear) => {
-                items.share_ear(ear);
-                items.catch_up(bells);
-                items.arm_active(outside)
-            }
-            Err(_) => {
-                items.forget_ear();
-                look_by
-            }
-        }
-    }
-
-    /// Wakes a sleeping waiter to look again.
-    fn kick(&self) {
-        if self.sleepers.load(Acquire) > 0 {
-            let _ = kernel::write(self.kick.load(Acquire), &1u64.to_ne_bytes());
-        }
-    }
-}
-
-/// An epoll instance for bells, and the kick among them.
-fn make_bells() -> Result<(i32, i32)> {
-    let (bells, kick) = spare::pair()?;
-    kernel::epoll_control(bells, libc::EPOLL_CTL_ADD, kick, (libc::EPOLLIN | libc::EPOLLET) as u32, KICK).inspect_err(
-        |_| {
-            internal::drop(kick);
-            internal::drop(bells);
-        },
-    )?;
-    Ok((bells, kick))
-}
-
-impl Drop for Set {
-    fn drop(&mut self) {
-        self.items.get_mut().leave_bed();
-        internal::drop(self.kick.load(Acquire));
-        internal::drop(self.bells.load(Acquire));
     }
 }
 

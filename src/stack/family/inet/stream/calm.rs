@@ -3,12 +3,10 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::poll::{IN, OUT};
 use super::{low_water, state};
 use crate::shm::{Arena, Conn, Direction, EndState, Slot, SlotFlags};
 use crate::socket::Sock;
-
-const IN: u32 = (libc::POLLIN | libc::POLLRDNORM) as u32;
-const OUT: u32 = (libc::POLLOUT | libc::POLLWRNORM) as u32;
 
 /// What can be kept of a connection from one look to the next. Each look finds out whether it still is the socket's.
 #[derive(Clone, Copy)]

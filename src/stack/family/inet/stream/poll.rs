@@ -11,8 +11,8 @@ use crate::shm::{Direction, End, SlotFlags, PLAIN, SELF};
 use crate::socket::Sock;
 use crate::wait::{self, Deadline, Interest};
 
-const IN: u32 = (libc::POLLIN | libc::POLLRDNORM) as u32;
-const OUT: u32 = (libc::POLLOUT | libc::POLLWRNORM) as u32;
+pub(super) const IN: u32 = (libc::POLLIN | libc::POLLRDNORM) as u32;
+pub(super) const OUT: u32 = (libc::POLLOUT | libc::POLLWRNORM) as u32;
 const PRI: u32 = libc::POLLPRI as u32;
 const ERR: u32 = libc::POLLERR as u32;
 const HUP: u32 = libc::POLLHUP as u32;
