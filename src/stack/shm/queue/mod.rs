@@ -19,11 +19,13 @@
 //! A queue that is full goes on in another chunk: the claim on its last cell then names it.
 #![allow(unsafe_code)]
 
+mod gather;
 mod push;
 mod record;
 mod take;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
