@@ -31,10 +31,10 @@ done
 [[ $points =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || { usage >&2; exit 2; }
 
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "crash-soak: $library is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+find_library
+clean_environment
 
 mkdir -p target/soak
 gcc -O1 -g -Wall -Wextra -o target/soak/crash tests/soak/crash.c

@@ -12,15 +12,12 @@ view of them, and curl with python3's http.server on one port in two networks. I
 TEXT
 }
 
-case "${1-}" in
-    "") ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-esac
-
 cd "$(dirname "$0")/.."
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-for variable in LD_PRELOAD http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY; do unset "$variable"; done
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+no_options "$@"
+clean_environment
+no_proxies
 scripts/install-deps.sh
 echo "Building ..."
 cargo build --release --workspace --quiet

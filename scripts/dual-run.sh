@@ -52,11 +52,11 @@ case "$transport" in "" | ring | plain) ;; *) usage >&2; exit 2 ;; esac
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
 
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
 root=$PWD
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "dual-run: $library is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+find_library
+clean_environment
 export LC_ALL=C
 
 built=$root/target/c-tests

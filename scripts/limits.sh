@@ -24,8 +24,9 @@ case "${1-}" in
 esac
 
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "limits: $library is not there; cargo build --release makes it" >&2; exit 1; }
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+find_library
 mounts=yes
 if [ "${1-}" != --inside ]; then
     if unshare --user --map-root-user --mount true 2> /dev/null; then
@@ -33,8 +34,7 @@ if [ "${1-}" != --inside ]; then
     fi
     mounts=no
 fi
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+clean_environment
 
 mkdir -p target/soak
 gcc -O1 -g -Wall -Wextra -o target/soak/talk.new tests/limits/talk.c && mv target/soak/talk.new target/soak/talk

@@ -15,19 +15,12 @@ The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. The last 
 TEXT
 }
 
-keep=no
-case "${1-}" in
-    "") ;;
-    --keep) keep=yes ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-esac
-
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "load-run: $library is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+keep_option "$@"
+find_library
+clean_environment
 export LC_ALL=C
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/load-run.XXXXXX")

@@ -13,17 +13,12 @@ be left. The library is target/release/libsockhop.so, or what SOCKHOP_LIB says. 
 TEXT
 }
 
-case "${1-}" in
-    "") ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-esac
-
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "plain-exec: $library is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+no_options "$@"
+find_library
+clean_environment
 
 built=$PWD/target/plain
 mkdir -p "$built"

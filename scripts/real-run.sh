@@ -15,22 +15,15 @@ Uses target/release/sockhop, or what SOCKHOP says. The last line is "N passed, N
 TEXT
 }
 
-keep=no
-case "${1-}" in
-    "") ;;
-    --keep) keep=yes ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-esac
-
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+keep_option "$@"
 sockhop=$(realpath -m "${SOCKHOP:-target/release/sockhop}")
-[ -x "$sockhop" ] || { echo "real-run: $sockhop is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do
-    # The library under test and how it carries bytes may be chosen from outside, nothing else.
-    case $variable in SOCKHOP_LIB | SOCKHOP_TRANSPORT) ;; *) unset "$variable" ;; esac
-done
-for variable in LD_PRELOAD http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY; do unset "$variable"; done
+[ -x "$sockhop" ] || fail "$sockhop is not there; cargo build --release makes it"
+# The library under test and how it carries bytes may be chosen from outside, nothing else.
+clean_all_but SOCKHOP_LIB SOCKHOP_TRANSPORT
+no_proxies
 export LC_ALL=C
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/real-run.XXXXXX")

@@ -29,10 +29,10 @@ done
 case "$sanitizers" in "address thread" | address | thread) ;; *) usage >&2; exit 2 ;; esac
 
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "sanitizers: $library is not there; cargo build --release makes it" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+find_library
+clean_environment
 export LC_ALL=C
 
 # Not threads/fork-busy: AddressSanitizer's allocator is not made for a fork while other threads allocate, with or without

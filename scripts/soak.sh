@@ -34,8 +34,9 @@ done
 case "$transports" in ring | plain | "ring plain") ;; *) usage >&2; exit 2 ;; esac
 
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ $native = yes ] || [ -f "$library" ] || { echo "soak: $library is not there; cargo build --release makes it" >&2; exit 1; }
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+[ $native = yes ] || find_library
 program=target/soak/stream
 mkdir -p target/soak
 gcc -O1 -g -Wall -Wextra -pthread -o $program.new tests/soak/stream.c && mv $program.new $program

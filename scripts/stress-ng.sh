@@ -27,11 +27,11 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$(dirname "$0")/.."
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "stress-ng: $library is not there; cargo build --release makes it" >&2; exit 1; }
-command -v stress-ng > /dev/null || { echo "stress-ng: the program is not there; apt-get install stress-ng" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+find_library
+command -v stress-ng > /dev/null || fail "the program is not there; apt-get install stress-ng"
+clean_environment
 
 stressors=(
     "--sock 2" "--sockfd 2" "--sockmany 2" "--sockpair 2" "--udp 2" "--epoll 2" "--poll 2" "--fork 2"

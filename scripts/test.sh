@@ -14,15 +14,11 @@ suites. Goes on after a failure. The outputs stay in target/test-logs. The last 
 TEXT
 }
 
-case "${1-}" in
-    "") ;;
-    -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-esac
-
 cd "$(dirname "$0")/.."
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+no_options "$@"
+clean_environment
 
 logs=target/test-logs
 rm -rf $logs

@@ -31,12 +31,12 @@ done
 [[ $jobs =~ ^[1-9][0-9]*$ && $limit =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
 
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
 root=$PWD
-library=$(realpath -m "${SOCKHOP_LIB:-target/release/libsockhop.so}")
-[ -f "$library" ] || { echo "valgrind: $library is not there; cargo build --release makes it" >&2; exit 1; }
-command -v valgrind > /dev/null || { echo "valgrind: the program is not there; apt-get install valgrind" >&2; exit 1; }
-for variable in $(compgen -e | grep '^SOCKHOP_' || true); do unset "$variable"; done
-unset LD_PRELOAD
+find_library
+command -v valgrind > /dev/null || fail "the program is not there; apt-get install valgrind"
+clean_environment
 export LC_ALL=C
 
 work=$(mktemp -d)
