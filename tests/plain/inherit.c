@@ -1,23 +1,11 @@
 /* Connections that a statically linked program inherits, by each way to start one: it finds plain streams, with what
  * waited in them before, and not a byte is lost. The first argument is that program (cat.c), the second one a file that
  * exec refuses. Prints the same natively and under the library. */
-#include "t.h"
+#include "echoed.h"
 #include <spawn.h>
 
 enum { FORK, VFORK, SPAWN, SHELL, WAYS };
 static const char *names[] = {"fork", "vfork", "posix_spawn", "shell"};
-static char big[3000000], got[3100000];
-
-static void *write_all(void *fd) {
-    for (size_t at = 0; at < sizeof big;) {
-        ssize_t n = write(*(int *)fd, big + at, sizeof big - at);
-        if (n <= 0) break;
-        at += (size_t)n;
-    }
-    shutdown(*(int *)fd, SHUT_WR);
-    return NULL;
-}
-
 static void put(const int p[2]) {
     dup2(p[1], 0);
     dup2(p[1], 1);
@@ -66,26 +54,14 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     alarm(30);
     signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof big; i++) big[i] = (char)(i * 7 + i / 1000);
+    make_text();
     for (int way = 0; way < WAYS; way++) {
         int p[2];
-        pthread_t t;
         tcp_pair(p);
         must("write", write(p[0], "early ", 6));
         pid_t k = start(way, argv[1], p);
         close(p[1]);
-        pthread_create(&t, NULL, write_all, &p[0]);
-        size_t n = 0;
-        ssize_t r;
-        while ((r = read(p[0], got + n, sizeof got - 1 - n)) > 0) n += (size_t)r;
-        got[n] = 0;
-        pthread_join(t, NULL);
-        fact("%s: %zu bytes, then %zd", names[way], n, r);
-        fact("  what waited before: %.6s, the rest is right: %d", got, !memcmp(got + 6, big, sizeof big));
-        fact("  last words: %s", got + 6 + sizeof big);
-        reap("  program", k);
-        close(p[0]);
-        memset(got, 0, sizeof got);
+        exchange(names[way], p[0], k);
     }
 
     /* The exec fails: the connection is what it was. */

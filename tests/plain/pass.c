@@ -1,20 +1,8 @@
 /* Connections that are sent to a statically linked program in a message, over a pair that was made before it was started
  * and over a path that it connects to: it finds plain streams, with what waited in them before, and not a byte is lost. The
  * argument is that program (take.c). Prints the same natively and under the library. */
-#include "t.h"
+#include "echoed.h"
 #include <sys/un.h>
-
-static char big[2000000], got[2100000];
-
-static void *write_all(void *fd) {
-    for (size_t at = 0; at < sizeof big;) {
-        ssize_t n = write(*(int *)fd, big + at, sizeof big - at);
-        if (n <= 0) break;
-        at += (size_t)n;
-    }
-    shutdown(*(int *)fd, SHUT_WR);
-    return NULL;
-}
 
 static ssize_t pass(int over, int fd) {
     char control[CMSG_SPACE(sizeof fd)] = "";
@@ -30,7 +18,7 @@ int main(int argc, char **argv) {
     if (argc < 2) return 2;
     alarm(30);
     signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof big; i++) big[i] = (char)(i * 7 + i / 1000);
+    make_text();
     for (int by_path = 0; by_path < 2; by_path++) {
         int u[2], p[2], l = -1;
         char b[16];
@@ -61,20 +49,8 @@ int main(int argc, char **argv) {
         must("write", write(p[0], "early ", 6));
         fact("%s: sent %zd", by_path ? "by path" : "over a pair", pass(u[0], p[1]));
         close(p[1]);
-        pthread_t t;
-        pthread_create(&t, NULL, write_all, &p[0]);
-        size_t n = 0;
-        ssize_t r;
-        while ((r = read(p[0], got + n, sizeof got - 1 - n)) > 0) n += (size_t)r;
-        got[n] = 0;
-        pthread_join(t, NULL);
-        fact("  %zu bytes, then %zd", n, r);
-        fact("  what waited before: %.6s, the rest is right: %d", got, !memcmp(got + 6, big, sizeof big));
-        fact("  last words: %s", got + 6 + sizeof big);
-        reap("  program", k);
-        close(p[0]);
+        exchange("  its text", p[0], k);
         close(u[0]);
-        memset(got, 0, sizeof got);
     }
     return 0;
 }
