@@ -23,17 +23,20 @@ pub struct Claim {
     pub uid: u32,
 }
 
-/// Do the local addresses of two sockets with one port overlap (inet_rcv_saddr_equal with wildcards)?
+/// Do the local addresses of two sockets with one port overlap (inet_rcv_saddr_equal with wildcards)? `a` is who asks: the
+/// wildcard of an IPv4 socket meets each address of an IPv6 socket that is not IPV6_V6ONLY. One that was bound to an IPv6
+/// address is, one that connect(2) gave its address is not.
 pub fn overlap(a: &Claim, b: &Claim) -> bool {
+    if matches!(a.name.ip, IpAddr::V4(v4) if v4.is_unspecified()) && !b.v6_only {
+        return true;
+    }
     let v4 = |c: &Claim| matches!(c.name.canonical(), IpAddr::V4(_));
     // A v6 wildcard without V6ONLY is v4's wildcard as well.
     let takes_v4 = |c: &Claim| v4(c) || (c.name.canonical().is_unspecified() && !c.v6_only);
-    let takes_v6 = |c: &Claim| !v4(c);
     match (v4(a), v4(b)) {
         (true, true) | (false, false) => a.name.is_any() || b.name.is_any() || a.name.canonical() == b.name.canonical(),
         _ => {
             let (four, six) = if v4(a) { (a, b) } else { (b, a) };
-            let _ = takes_v6(six);
             takes_v4(four) && takes_v4(six)
         }
     }
@@ -91,6 +94,16 @@ mod tests {
         six.v6_only = true;
         assert!(!overlap(&six, &claim("0.0.0.0")));
         assert!(overlap(&claim("::ffff:127.0.0.1"), &claim("127.0.0.1")));
+    }
+
+    #[test]
+    fn the_wildcard_of_ipv4_asks_whether_the_other_is_v6_only() {
+        let mut six = claim("::1");
+        assert!(overlap(&claim("0.0.0.0"), &six));
+        assert!(!overlap(&six, &claim("0.0.0.0")));
+        assert!(!overlap(&claim("::ffff:0.0.0.0"), &six));
+        six.v6_only = true;
+        assert!(!overlap(&claim("0.0.0.0"), &six));
     }
 
     #[test]

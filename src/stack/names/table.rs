@@ -134,7 +134,7 @@ fn bucket(port: u16) -> u32 {
 pub fn claim_of(slot: &Slot) -> Claim {
     Claim {
         name: slot.local(),
-        v6_only: options::flag(slot, options::V6_ONLY),
+        v6_only: options::settled_v6_only(slot),
         reuse_address: options::flag(slot, options::REUSE_ADDRESS),
         reuse_port: options::flag(slot, options::REUSE_PORT),
         listening: slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32

@@ -20,7 +20,7 @@ use core::sync::atomic::Ordering::*;
 
 pub use places::*;
 use row::{Default, Get, Room, Row, Set};
-pub use special::machine;
+pub use special::{machine, may_mark, settled_v6_only};
 
 use crate::abi::{Errno, Result};
 use crate::kernel;

@@ -125,9 +125,10 @@ pub struct EndState {
     pub was_reset: AtomicU32,
     /// Number of this end's slot + 1, 0 while it has none.
     pub slot: AtomicU32,
-    /// SO_REUSEADDR (1), SO_REUSEPORT (2), IPV6_V6ONLY (4) when the end was closed: TIME_WAIT keeps them.
-    pub reuse: AtomicU32,
-    _gap: AtomicU32,
+    /// The entry of `names::timewait` that the end, which is gone, left behind; 0 for none.
+    pub time_wait: AtomicU32,
+    /// The end sent its end of stream before the other one's came.
+    pub first: AtomicU32,
     /// Sends with MSG_ZEROCOPY: how many, and in the upper half how many were told of.
     pub zerocopy: AtomicU64,
     /// The stream position up to which the end's filter lets through what came; see `stream::filter`. While it connects, the
@@ -247,7 +248,8 @@ impl Conn {
             end.reset.store(0, Relaxed);
             end.was_reset.store(0, Relaxed);
             end.slot.store(0, Relaxed);
-            end.reuse.store(0, Relaxed);
+            end.time_wait.store(0, Relaxed);
+            end.first.store(0, Relaxed);
             end.zerocopy.store(0, Relaxed);
             end.gate.store(0, Relaxed);
             end.gate_next.store(0, Relaxed);

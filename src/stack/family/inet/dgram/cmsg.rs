@@ -69,8 +69,8 @@ fn messages(mut rest: &[u8]) -> impl Iterator<Item = Result<Message<'_>>> {
 }
 
 /// Reads the ancillary data of a datagram to an IPv4 or IPv6 address (udp_cmsg_send, ip_cmsg_send,
-/// ip6_datagram_send_ctl). `six`: the socket is an IPv6 one.
-pub fn parse(control: &[u8], v4: bool, six: bool) -> Result<Control> {
+/// ip6_datagram_send_ctl). `six`: the socket is an IPv6 one; `marks`: may the process set SO_MARK?
+pub fn parse(control: &[u8], v4: bool, six: bool, marks: impl Fn() -> bool) -> Result<Control> {
     let mut out = Control::default();
     let mut others = false;
     for message in messages(control) {
@@ -88,6 +88,7 @@ pub fn parse(control: &[u8], v4: bool, six: bool) -> Result<Control> {
         for message in messages(control) {
             let m = message?;
             match m.level {
+                libc::SOL_SOCKET if m.kind == libc::SO_MARK && !marks() => return Err(Errno::EPERM),
                 libc::SOL_SOCKET => of_socket(&m, &mut out)?,
                 libc::IPPROTO_IP if v4 => of_ip(&m, &mut out)?,
                 libc::IPPROTO_IPV6 if v4 && six && m.kind == libc::IPV6_PKTINFO => mapped_info(&m, &mut out)?,
@@ -110,12 +111,12 @@ fn of_socket(m: &Message<'_>, out: &mut Control) -> Result<()> {
             Ok(())
         }
         libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => Ok(()),
-        libc::SO_MARK => Err(Errno::EPERM),
         SCM_TXTIME if m.data.len() == 8 => {
             out.timed = true;
             Ok(())
         }
-        libc::SO_PRIORITY => m.int().map(drop),
+        // No route of a network depends on the mark.
+        libc::SO_PRIORITY | libc::SO_MARK => m.int().map(drop),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -217,25 +218,28 @@ mod tests {
 
     #[test]
     fn lengths_and_values_are_checked() {
-        let ttl = |v: i32| parse(&message(libc::IPPROTO_IP, libc::IP_TTL, &v.to_ne_bytes()), true, false);
+        let ttl = |v: i32| parse(&message(libc::IPPROTO_IP, libc::IP_TTL, &v.to_ne_bytes()), true, false, || false);
         assert_eq!(ttl(9).map(|c| c.ttl), Ok(Some(9)));
         assert!(ttl(0).is_err() && ttl(256).is_err());
-        assert!(parse(&message(libc::IPPROTO_IP, libc::IP_TTL, &[9]), true, false).is_err());
-        assert_eq!(parse(&message(libc::IPPROTO_IP, libc::IP_TOS, &[9]), true, false).map(|c| c.tos), Ok(Some(9)));
-        assert_eq!(parse(&message(99, 1, &[0; 4]), true, false), Ok(Control::default()));
-        assert!(parse(&message(libc::IPPROTO_UDP, 77, &[0; 4]), true, false).is_err());
+        assert!(parse(&message(libc::IPPROTO_IP, libc::IP_TTL, &[9]), true, false, || false).is_err());
+        assert_eq!(
+            parse(&message(libc::IPPROTO_IP, libc::IP_TOS, &[9]), true, false, || false).map(|c| c.tos),
+            Ok(Some(9))
+        );
+        assert_eq!(parse(&message(99, 1, &[0; 4]), true, false, || false), Ok(Control::default()));
+        assert!(parse(&message(libc::IPPROTO_UDP, 77, &[0; 4]), true, false, || false).is_err());
         let mut short = message(libc::IPPROTO_IP, libc::IP_TTL, &9i32.to_ne_bytes());
         short[0] = 15;
-        assert_eq!(parse(&short, true, false), Err(Errno::EINVAL));
+        assert_eq!(parse(&short, true, false, || false), Err(Errno::EINVAL));
         short[0] = 100;
-        assert_eq!(parse(&short, true, false), Err(Errno::EINVAL));
-        assert_eq!(parse(&short[..15], true, false), Ok(Control::default()));
+        assert_eq!(parse(&short, true, false, || false), Err(Errno::EINVAL));
+        assert_eq!(parse(&short[..15], true, false, || false), Ok(Control::default()));
     }
 
     #[test]
     fn of_two_the_last_counts() {
         let mut both = message(libc::IPPROTO_IP, libc::IP_TTL, &11i32.to_ne_bytes());
         both.extend(message(libc::IPPROTO_IP, libc::IP_TTL, &12i32.to_ne_bytes()));
-        assert_eq!(parse(&both, true, false).map(|c| c.ttl), Ok(Some(12)));
+        assert_eq!(parse(&both, true, false, || false).map(|c| c.ttl), Ok(Some(12)));
     }
 }

@@ -67,7 +67,11 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let (to, connected) = source::destination(s, m.to)?;
     let v4 = is_v4(bits(to.ip));
     let port_changes = cache::port_changes(s, to.port);
-    let control = if m.control.is_empty() { Control::default() } else { cmsg::parse(m.control, v4, six)? };
+    let control = if m.control.is_empty() {
+        Control::default()
+    } else {
+        cmsg::parse(m.control, v4, six, || crate::options::may_mark(s))?
+    };
     if control.timed && !options::row::was_set(s.slot, options::TXTIME_FLAGS) {
         return Err(Errno::EINVAL);
     }

@@ -8,6 +8,7 @@ use crate::abi::{Errno, Name, Result};
 use crate::anchor;
 use crate::kernel;
 use crate::names::conflict::Claim;
+use crate::names::table::claim_of;
 use crate::names::{timewait, Names};
 use crate::options;
 use crate::shm::{Arena, Direction, End, Slot, SlotFlags, CLOSED, DEAF, PLAIN, SELF};
@@ -42,11 +43,13 @@ pub fn shutdown(s: &Sock, how: i32) -> Result<()> {
     let carrier = transport::of(&end);
     if bits & SlotFlags::SHUT_WR != 0 && end.tx().sent.fin.load(Acquire) == 0 {
         end.tx().shared.corked.store(0, Release);
+        who_was_first(&end);
         if deferred::holds(&end) && end.mode & PLAIN != 0 {
             deferred::deliver(s, &end);
         }
         carrier.end_of_stream(s, &end);
         deferred::deliver(s, &end);
+        answered(s.arena, &end, s.slot);
     }
     if s.slot.has(SlotFlags::SHUT_RD | SlotFlags::SHUT_WR) {
         end.own().closed.fetch_or(DEAF, AcqRel);
@@ -146,7 +149,6 @@ fn leave(s: &Sock, reset: bool) {
     let linger_reset = options::flag(s.slot, options::LINGER_ON) && options::word(s.slot, options::LINGER_SECONDS) == 0;
     let mut unseen = false;
     let dead = end.own().was_reset.load(Acquire) != 0;
-    end.own().reuse.store(reuse_of(s.slot), Relaxed);
     tx.shared.corked.store(0, Release);
     let over = tx.sent.fin.load(Acquire) != 0 && rx.sent.fin.load(Acquire) != 0;
     let linger2_reset = options::word(s.slot, options::LINGER2) as i32 == -1 && tx.sent.fin.load(Acquire) != 0;
@@ -154,14 +156,18 @@ fn leave(s: &Sock, reset: bool) {
         if !dead && end.mode & SELF == 0 {
             reset_far(&end);
         }
+        if !over {
+            reset_waiting(s, &end);
+        }
         unseen = deferred::forgotten(&end);
     } else if !dead && end.own().slot.load(Acquire) != 0 {
-        let second = rx.sent.fin.load(Acquire) != 0;
+        who_was_first(&end);
         tx.sent.fin.store(1, Release);
         deferred::deliver(s, &end);
         unseen = deferred::forgotten(&end);
-        if second && end.far().was_reset.load(Acquire) == 0 {
-            keep_time_wait(s.arena, &end, s.slot);
+        if end.far().was_reset.load(Acquire) == 0 {
+            answered(s.arena, &end, s.slot);
+            keep_name(s.arena, &end, s.slot);
         }
     }
     stop::here(Point::FinSent);
@@ -180,42 +186,36 @@ fn leave(s: &Sock, reset: bool) {
     }
 }
 
-/// SO_REUSEADDR (1), SO_REUSEPORT (2), IPV6_V6ONLY (4) as TIME_WAIT keeps them.
-fn reuse_of(slot: &Slot) -> u32 {
-    let bits = [options::REUSE_ADDRESS, options::REUSE_PORT, options::V6_ONLY];
-    bits.iter().enumerate().fold(0, |w, (i, o)| w | (options::flag(slot, *o) as u32) << i)
-}
-
-/// An end whose process was killed closed first: nobody's any more, it waits in FIN_WAIT2 for the other end (tcp(7),
-/// tcp_fin_timeout), and its name is taken as in TIME_WAIT, which lasts as long.
-fn keep_name(arena: &'static Arena, slot: &Slot) {
-    enter_time_wait(arena, slot.local(), reuse_of(slot));
-}
-
-/// We closed second, so the other end, which closed first, keeps its name for a while.
-fn keep_time_wait(arena: &'static Arena, end: &End, own: &Slot) {
-    // The far end's name is our peer's; its options are what it left behind when it closed, or its slot's.
-    let reuse = match arena.slot(end.far().slot.load(Acquire).wrapping_sub(1)) {
-        Some(slot) => reuse_of(slot),
-        None => end.far().reuse.load(Acquire),
-    };
-    enter_time_wait(arena, own.peer(), reuse);
-}
-
-fn enter_time_wait(arena: &'static Arena, name: Name, reuse: u32) {
-    if name.port == 0 {
-        return;
+/// Notes, before this end's end of stream goes, whether the other one's came. Both may be first.
+fn who_was_first(end: &End) {
+    if end.tx().sent.fin.load(Acquire) == 0 && end.rx().sent.fin.load(Acquire) == 0 {
+        end.own().first.store(1, Release);
     }
-    let claim = Claim {
-        name,
-        v6_only: reuse & 4 != 0,
-        reuse_address: reuse & 1 != 0,
-        reuse_port: reuse & 2 != 0,
-        listening: false,
-        time_wait: true,
-        uid: 0,
+}
+
+/// This end, nobody's any more, closed first: it waits for the other one, as long as TCP_LINGER2 says, or in TIME_WAIT, and
+/// its name is taken meanwhile (tcp_fin_time, tcp_time_wait).
+fn keep_name(arena: &'static Arena, end: &End, slot: &Slot) {
+    let claim = Claim { time_wait: true, uid: 0, ..claim_of(slot) };
+    let linger2 = options::word(slot, options::LINGER2) as i32;
+    let lasts = match (end.rx().sent.fin.load(Acquire) != 0, linger2) {
+        (true, _) | (_, 0) => None,
+        (false, seconds) => Some(seconds.max(0) as u64 * 1000),
     };
-    timewait::enter(arena, &claim);
+    if end.own().first.load(Acquire) != 0 && claim.name.port != 0 && lasts != Some(0) {
+        let number = timewait::enter(arena, &claim, &slot.peer(), lasts);
+        end.own().time_wait.store(number, Release);
+    }
+}
+
+/// This end sent its end of stream: another one that waits for it in FIN_WAIT2 is in TIME_WAIT now.
+fn answered(arena: &'static Arena, end: &End, slot: &Slot) {
+    timewait::extend(arena, end.far().time_wait.load(Acquire), &slot.peer(), &slot.local());
+}
+
+/// The other end, which waits in FIN_WAIT2, got something that it does not understand or a reset, and is gone.
+pub fn reset_waiting(s: &Sock, end: &End) {
+    timewait::forget(s.arena, end.far().time_wait.load(Acquire), &s.slot.peer(), &s.slot.local());
 }
 
 /// Is the connection still in its listener's queue, and the listener gone? The kernel is asked, since nobody else knows
@@ -277,15 +277,14 @@ pub fn hung_up(s: &Sock) {
     let (tx, rx) = (end.tx(), end.rx());
     let slot = end.far().slot.swap(0, AcqRel);
     let never_accepted = slot == 0;
-    if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
-        end.far().reuse.store(reuse_of(far), Relaxed);
-    }
     if never_accepted || tx.buffered() > 0 {
         reset_far(&end.opposite());
     } else {
+        who_was_first(&end.opposite());
         rx.sent.fin.store(1, Release);
-        let first = if tx.sent.fin.load(Acquire) != 0 { Some(s.slot) } else { s.arena.slot(slot.wrapping_sub(1)) };
-        first.into_iter().for_each(|slot| keep_name(s.arena, slot));
+        if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
+            keep_name(s.arena, &end.opposite(), far);
+        }
     }
     let side = end.opposite().side;
     if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
@@ -307,14 +306,15 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
     let end = End::new(conn, side);
     slot.set_conn(None);
     if end.own().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {
-        end.own().reuse.store(reuse_of(slot), Relaxed);
         if end.rx().buffered() > 0 {
             reset_far(&end);
         } else {
-            if end.rx().sent.fin.load(Acquire) == 0 && end.far().slot.load(Acquire) != 0 {
-                keep_name(arena, slot);
-            }
+            who_was_first(&end);
             end.tx().sent.fin.store(1, Release);
+            if end.far().slot.load(Acquire) != 0 {
+                keep_name(arena, &end, slot);
+            }
+            answered(arena, &end, slot);
         }
         // Nobody ever accepted it: the other reference has no owner.
         if end.far().slot.load(Acquire) == 0 && end.far().closed.fetch_or(CLOSED, AcqRel) & CLOSED == 0 {

@@ -9,7 +9,7 @@ use crate::abi::{family_of, Errno, Name, Result};
 use crate::family::ops::Outgoing;
 use crate::kernel;
 use crate::names::table::claim_of;
-use crate::names::{ports, Kind, Names};
+use crate::names::{ports, timewait, Kind, Names};
 use crate::network::called;
 use crate::options;
 use crate::shm::{Conn, End, Slot, SlotFlags, PLAIN, SELF};
@@ -125,7 +125,11 @@ fn name_both(s: &Sock, to: Name) -> Result<Target> {
     } else if local.canonical().is_ipv4() != to.canonical().is_ipv4() {
         return Err(if local.canonical().is_ipv4() { Errno::EAFNOSUPPORT } else { Errno::ENETUNREACH });
     }
-    if s.slot.has(SlotFlags::BOUND) {
+    let chosen = s.slot.has(SlotFlags::BOUND);
+    if chosen {
+        if stands(&names, s.number, &local, &to) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
         s.slot.set_local(local);
     } else {
         let claim = crate::names::conflict::Claim { name: local, ..claim_of(s.slot) };
@@ -135,10 +139,34 @@ fn name_both(s: &Sock, to: Name) -> Result<Target> {
     }
     s.slot.set_peer(to);
     if let Some(number) = listener(&names, &to, &local) {
+        if chosen {
+            timewait::give_way(s.arena, &local, &to);
+        }
         return Ok(Target::Listener(number));
     }
     let itself = local.port == to.port && local.canonical() == to.canonical();
     Ok(if itself { Target::Itself } else { Target::Nobody })
+}
+
+/// Is there a connection with these two names, or one on its way (__inet_check_established)?
+fn stands(names: &Names, me: u32, from: &Name, to: &Name) -> bool {
+    let same = |a: &Name, b: &Name| a.port == b.port && a.canonical() == b.canonical();
+    let lives = |slot: &Slot| match (slot.state.load(Acquire), slot.conn()) {
+        (state::SYN_SENT, _) => true,
+        (state::ESTABLISHED, Some((number, side))) => names.arena().conn(number).is_some_and(|conn| {
+            let end = End::new(conn, side);
+            let both = end.tx().sent.fin.load(Acquire) != 0 && end.rx().sent.fin.load(Acquire) != 0;
+            end.own().was_reset.load(Acquire) == 0 && !both
+        }),
+        _ => false,
+    };
+    let holders = [Kind::Tcp, Kind::Accepted].into_iter().flat_map(|kind| names.holders(kind, from.port));
+    holders.filter(|(n, _)| *n != me).any(|(_, slot)| {
+        slot.kind.load(Relaxed) == libc::SOCK_STREAM as u32
+            && same(&slot.local(), from)
+            && same(&slot.peer(), to)
+            && lives(slot)
+    })
 }
 
 /// The listener that a connection from `from` to `to` reaches: the most exact name wins, and among equals of a
@@ -153,8 +181,9 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
         if name.is_any() {
             let covers = match (v4, six) {
                 (true, true) => !options::flag(slot, options::V6_ONLY),
-                (true, false) | (false, true) => true,
-                (false, false) => false,
+                (true, false) => true,
+                // The wildcard that is IPv4's, v4-mapped, is for IPv4 alone.
+                (false, _) => name.canonical().is_ipv6(),
             };
             return covers.then_some(1 + !six as u32);
         }

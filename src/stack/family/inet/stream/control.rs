@@ -11,9 +11,9 @@ const STAMP_ON_THE_WAY_OUT: u32 = 0x103 | 1 << 9 | 1 << 18;
 
 const SCM_TXTIME: i32 = 61;
 
-/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME. Gives the time stamps that one of
-/// them asks for. Errors: EINVAL, EPERM.
-pub fn check(mut rest: &[u8], timed: bool) -> Result<Option<u32>> {
+/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME; `marks`: may the process set
+/// SO_MARK? Gives the time stamps that one of them asks for. Errors: EINVAL, EPERM.
+pub fn check(mut rest: &[u8], timed: bool, marks: impl Fn() -> bool) -> Result<Option<u32>> {
     let mut stamps = None;
     let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
     while rest.len() >= HEADER {
@@ -25,7 +25,8 @@ pub fn check(mut rest: &[u8], timed: bool) -> Result<Option<u32>> {
         if level == libc::SOL_SOCKET {
             match kind {
                 libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => {}
-                libc::SO_MARK => return Err(Errno::EPERM),
+                libc::SO_MARK if !marks() => return Err(Errno::EPERM),
+                libc::SO_MARK if data.len() == 4 => {}
                 SCM_TXTIME if timed && data.len() == 8 => {}
                 libc::SO_PRIORITY if data.len() == 4 => {}
                 libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW
@@ -57,20 +58,28 @@ mod tests {
 
     #[test]
     fn other_levels_are_passed_over() {
-        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4]), false), Ok(None));
-        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]), false), Ok(None));
-        assert_eq!(check(&[0; 15], false), Ok(None));
+        assert_eq!(check(&message(20, libc::IPPROTO_TCP, 1, &[0; 4]), false, || false), Ok(None));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]), false, || false), Ok(None));
+        assert_eq!(check(&[0; 15], false, || false), Ok(None));
     }
 
     #[test]
     fn what_is_malformed_or_unknown_is_refused() {
         for length in [0, 15, 4000, u64::MAX] {
-            assert_eq!(check(&message(length, libc::IPPROTO_TCP, 1, &[0; 4]), false), Err(Errno::EINVAL), "{length}");
+            assert_eq!(
+                check(&message(length, libc::IPPROTO_TCP, 1, &[0; 4]), false, || false),
+                Err(Errno::EINVAL),
+                "{length}"
+            );
         }
-        assert_eq!(check(&message(20, libc::SOL_SOCKET, 999, &[0; 4]), false), Err(Errno::EINVAL));
-        assert_eq!(check(&message(18, libc::SOL_SOCKET, libc::SO_PRIORITY, &[0; 2]), false), Err(Errno::EINVAL));
+        assert_eq!(check(&message(20, libc::SOL_SOCKET, 999, &[0; 4]), false, || false), Err(Errno::EINVAL));
+        assert_eq!(
+            check(&message(18, libc::SOL_SOCKET, libc::SO_PRIORITY, &[0; 2]), false, || false),
+            Err(Errno::EINVAL)
+        );
         let mut two = message(20, libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]);
         two.extend(message(20, libc::SOL_SOCKET, libc::SO_MARK, &[0; 4]));
-        assert_eq!(check(&two, false), Err(Errno::EPERM));
+        assert_eq!(check(&two, false, || false), Err(Errno::EPERM));
+        assert_eq!(check(&two, false, || true), Ok(None));
     }
 }

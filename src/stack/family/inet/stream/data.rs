@@ -179,6 +179,7 @@ fn into_the_void(s: &Sock, end: &End, m: &mut Outgoing<'_>, want: usize) -> Resu
         end.far().reset.store(Errno::ECONNRESET.raw(), Release);
         transport::of(end).wake_reader(s, end);
     }
+    super::close::reset_waiting(s, end);
     let error = if end.rx().sent.fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
     if end.own().was_reset.swap(1, AcqRel) == 0 {
         end.own().reset.store(error.raw(), Release);

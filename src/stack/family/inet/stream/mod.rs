@@ -98,7 +98,8 @@ impl SocketOps for Stream {
         } else {
             ports::bind(&Names::lock(s.arena), Kind::Tcp, s.number, s.slot, name)?;
         }
-        let locked = if name.is_any() { 0 } else { SlotFlags::ADDRESS_LOCKED };
+        // The v4-mapped wildcard is an address, too (__inet6_bind).
+        let locked = if name.ip.is_unspecified() { 0 } else { SlotFlags::ADDRESS_LOCKED };
         s.slot.set(locked | if name.port != 0 { SlotFlags::PORT_LOCKED } else { 0 });
         Ok(())
     }
@@ -116,7 +117,8 @@ impl SocketOps for Stream {
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         let mut stamps = None;
         if !m.control.is_empty() {
-            stamps = control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS))?;
+            let marks = || options::may_mark(s);
+            stamps = control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS), marks)?;
         }
         if stamps.is_none() && !s.slot.has(SlotFlags::SLOW) {
             return data::send(s, m);
