@@ -89,6 +89,9 @@ macro_rules! forward {
     (@has_bell $to:path) => { fn has_bell(&self, s: &Sock) -> bool { $to(s) } };
     (@answer_bell $to:path) => { fn answer_bell(&self, s: &Sock, events: u32) { $to(s, events) } };
     (@edges $to:path) => { fn edges(&self, s: &Sock) -> (u64, u64) { $to(s) } };
+    (@waits_since $to:path) => {
+        fn waits_since(&self, s: &Sock, seen: u64) -> u64 { $to(s, seen) }
+    };
     (@companion $to:path) => { fn companion(&self, s: &Sock) -> Option<i32> { $to(s) } };
     (@ioctl $to:path) => {
         fn ioctl(&self, s: &Sock, request: u64, argument: UserPtr) -> Result<i32> { $to(s, request, argument) }
@@ -224,6 +227,12 @@ pub trait SocketOps: Sync {
     /// changes whenever there was no room to write.
     fn edges(&self, _s: &Sock) -> (u64, u64) {
         (0, 0)
+    }
+
+    /// When what makes it readable came, by the processor's counter, beyond what an edge was told for already (the first
+    /// of [`Self::edges`], 0 for none); 0 where that is not known.
+    fn waits_since(&self, _s: &Sock, _seen: u64) -> u64 {
+        0
     }
 
     /// A kernel socket that belongs to this one and has to be looked at as well.

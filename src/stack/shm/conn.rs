@@ -34,6 +34,11 @@ pub struct Sent {
     /// Position + 1 of a byte that reading passes over: an urgent one that the next took the place of while the reader stood
     /// before it. 0 for none.
     pub pass_over: AtomicU64,
+    /// When the last write came, by the processor's counter, and at which position; see `super::turn`.
+    pub(super) came: AtomicU64,
+    pub(super) came_at: AtomicU64,
+    /// When the one before it came.
+    pub(super) came_before: AtomicU64,
 }
 
 /// The line that the producer polls when the ring is full. The consumer writes it with every read, so what it looks at
@@ -328,8 +333,10 @@ impl Direction {
 
     /// Counts bytes that went through the anchors instead of the ring, so that both ways share their arithmetic.
     pub fn count_written(&self, n: usize) {
+        let ticks = kernel::ticks();
+        self.comes(self.sent.tail.load(Relaxed), ticks);
         let tail = self.sent.tail.fetch_add(n as u64, AcqRel) + n as u64;
-        self.probe(tail, n as u64, kernel::ticks());
+        self.probe(tail, n as u64, ticks);
     }
 
     /// Counts bytes that were read from the anchor.

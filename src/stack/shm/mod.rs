@@ -16,6 +16,7 @@ mod queue;
 mod ring;
 mod slot;
 mod straight;
+mod turn;
 pub mod usercopy;
 pub mod views;
 

@@ -88,6 +88,7 @@ impl Direction {
         mut fill: impl FnMut(*mut u8, usize) -> usize,
     ) -> Result<usize> {
         let _held = self.producer.lock.lock_unless(alone);
+        let ticks = kernel::ticks();
         let mut done = 0;
         let mut tail = self.sent.tail.load(Relaxed);
         let capacity = self.shared.capacity.load(Relaxed).min(MAX_BUFFERED);
@@ -151,6 +152,9 @@ impl Direction {
             done += wrote;
             idle = 0;
             stop::here(Point::Produced);
+            if done == wrote {
+                self.comes(tail - wrote as u64, ticks);
+            }
             self.sent.tail.store(tail, Release);
             stop::here(Point::Published);
             if wrote < n {
@@ -159,7 +163,7 @@ impl Direction {
         }
         if done > 0 {
             self.producer.straight.forget();
-            self.probe(tail, done as u64, kernel::ticks());
+            self.probe(tail, done as u64, ticks);
         }
         Ok(done)
     }
@@ -292,6 +296,19 @@ mod tests {
         chunk.meta(arena).next.store(chunk.name(), Relaxed);
         chunk.meta(arena).end.store(0, Relaxed);
         assert_eq!(take(arena, way), Err(Errno::ECONNRESET));
+    }
+
+    #[test]
+    fn the_first_of_two_writes_that_wait_counts() {
+        let (_arena, way) = direction();
+        for (ticks, from) in [(5, 0), (7, 10)] {
+            way.comes(from, ticks);
+            way.sent.tail.store(from + 10, Relaxed);
+            assert_eq!(way.waits_since(0), 5);
+        }
+        assert_eq!(way.waits_since(10), 7);
+        way.taken.head.store(10, Relaxed);
+        assert_eq!(way.waits_since(0), 7);
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Direction {
             return false;
         }
         stop::here(Point::Produced);
+        self.comes(tail, ticks);
         self.sent.tail.store(after, Release);
         stop::here(Point::Published);
         straight.next.store(after, Relaxed);

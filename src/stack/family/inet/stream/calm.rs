@@ -102,6 +102,12 @@ impl Calm {
         self.holds().then(|| (told_by, self.tx.full_count()))
     }
 
+    /// As [`crate::family::SocketOps::waits_since`].
+    #[inline(always)]
+    pub fn waits_since(&self, seen: u64) -> u64 {
+        self.rx.waits_since(seen >> 8)
+    }
+
     /// The next look comes soon: has the line that the far side writes fetched meanwhile.
     #[inline(always)]
     pub fn expect_look(&self) {

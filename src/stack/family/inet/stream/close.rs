@@ -126,6 +126,7 @@ pub fn disconnect(s: &Sock) -> Result<()> {
 fn reset_far(end: &End) {
     let error = if end.tx().sent.fin.load(Acquire) != 0 { Errno::EPIPE } else { Errno::ECONNRESET };
     if end.far().was_reset.swap(1, AcqRel) == 0 {
+        end.tx().comes_last();
         end.far().reset.store(error.raw(), Release);
     }
 }
@@ -162,7 +163,7 @@ fn leave(s: &Sock, reset: bool) {
         unseen = deferred::forgotten(&end);
     } else if !dead && end.own().slot.load(Acquire) != 0 {
         who_was_first(&end);
-        tx.sent.fin.store(1, Release);
+        tx.finish();
         deferred::deliver(s, &end);
         unseen = deferred::forgotten(&end);
         if end.far().was_reset.load(Acquire) == 0 {
@@ -281,7 +282,7 @@ pub fn hung_up(s: &Sock) {
         reset_far(&end.opposite());
     } else {
         who_was_first(&end.opposite());
-        rx.sent.fin.store(1, Release);
+        rx.finish();
         if let Some(far) = s.arena.slot(slot.wrapping_sub(1)) {
             keep_name(s.arena, &end.opposite(), far);
         }
@@ -310,7 +311,7 @@ pub fn bury(arena: &'static Arena, slot: &'static Slot) {
             reset_far(&end);
         } else {
             who_was_first(&end);
-            end.tx().sent.fin.store(1, Release);
+            end.tx().finish();
             if end.far().slot.load(Acquire) != 0 {
                 keep_name(arena, &end, slot);
             }

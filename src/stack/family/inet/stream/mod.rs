@@ -73,6 +73,7 @@ impl SocketOps for Stream {
         has_bell = poll::has_bell;
         answer_bell = poll::answer_bell;
         edges = poll::edges;
+        waits_since = poll::waits_since;
         ioctl = data::ioctl;
         option_changed = data::option_changed;
         hung_up = close::hung_up;

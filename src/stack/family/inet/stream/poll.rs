@@ -298,6 +298,11 @@ pub fn answer_bell(s: &Sock, events: u32) {
     }
 }
 
+/// See [`crate::family::SocketOps::waits_since`].
+pub fn waits_since(s: &Sock, seen: u64) -> u64 {
+    s.end().map_or(0, |end| end.rx().waits_since(seen >> 8))
+}
+
 /// See [`crate::family::SocketOps::edges`].
 pub fn edges(s: &Sock) -> (u64, u64) {
     let base = s.slot.state.load(Acquire) as u64;

@@ -133,7 +133,7 @@ impl Transport for Ring {
     }
 
     fn end_of_stream(&self, s: &Sock, end: &End) {
-        end.tx().sent.fin.store(1, Release);
+        end.tx().finish();
         self.wake_reader(s, end);
     }
 }
@@ -210,7 +210,7 @@ impl Transport for Plain {
     fn wake_writer(&self, _s: &Sock, _end: &End) {}
 
     fn end_of_stream(&self, s: &Sock, end: &End) {
-        end.tx().sent.fin.store(1, Release);
+        end.tx().finish();
         let _ = kernel::shutdown(s.fd, libc::SHUT_WR);
     }
 }

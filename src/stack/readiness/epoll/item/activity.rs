@@ -3,7 +3,6 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{Bedding, Item, Items, Target, ALWAYS};
-use crate::family::Calm;
 use crate::network;
 use crate::readiness::{epoll, is_shared, next_look};
 use crate::shm::Bed;
@@ -16,15 +15,14 @@ const LONG_PATIENCE: u8 = 100;
 /// These are few.
 const FEW: usize = 256;
 /// So many idle items among the active ones are worth a pass over all of them.
-const CROWD: usize = 32;
-/// So many items further on, a line that is looked at has come by the time of the look.
-const AHEAD: usize = 4;
+pub(super) const CROWD: usize = 32;
+pub(super) const IN: u32 = (libc::EPOLLIN | libc::EPOLLRDNORM) as u32;
 const OUT: u32 = (libc::EPOLLOUT | libc::EPOLLWRNORM) as u32;
 
 impl Item {
     /// A listener that has nothing: its bell rings for each connection, and to look at it costs a system call. And what
     /// nobody has any more.
-    fn left_to_bell(&self) -> bool {
+    pub(super) fn left_to_bell(&self) -> bool {
         self.over.get() || self.socket().is_some_and(|s| s.ops().asks_kernel(&s) && s.ops().next_look(&s).is_none())
     }
 
@@ -71,7 +69,7 @@ impl Items {
         !ids.is_empty()
     }
 
-    fn patience(&self) -> u8 {
+    pub(super) fn patience(&self) -> u8 {
         match self.active.len() {
             ..=FEW => LONG_PATIENCE,
             _ => PATIENCE,
@@ -89,79 +87,6 @@ impl Items {
             Some(Some(item)) => !item.is_silent() && item.tell().0 != 0,
             _ => false,
         })
-    }
-
-    /// Tells up to `into.len()` events. What was told goes to the end of the line, so that a small array starves nobody.
-    pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
-        let (mut count, mut idlers, mut visited, mut leave) = (0, 0, 0, false);
-        let patience = self.patience();
-        let Items { slots, active, last, told, shared, .. } = self;
-        let (first, second) = active.as_slices();
-        for part in [first, second] {
-            for (at, id) in part.iter().enumerate() {
-                if count == into.len() {
-                    break;
-                }
-                visited += 1;
-                if let Some(Some(next)) = part.get(at + AHEAD).and_then(|id| slots.get(*id as usize)) {
-                    next.calm.iter().for_each(Calm::expect_look);
-                }
-                let Some(Some(item)) = slots.get_mut(*id as usize) else {
-                    leave = true;
-                    continue;
-                };
-                if item.is_silent() && !item.gone {
-                    item.idle = item.idle.saturating_add(1);
-                    idlers += (item.idle >= patience) as usize;
-                    continue;
-                }
-                let (found, now) = item.tell();
-                if found == 0 {
-                    if item.gone || item.calm.is_none() && item.left_to_bell() {
-                        (item.active, leave) = (false, true);
-                        continue;
-                    }
-                    item.idle = item.idle.saturating_add(1);
-                    idlers += (item.idle >= patience) as usize;
-                    continue;
-                }
-                item.idle = 0;
-                (item.seen, item.fresh) = (now, false);
-                if item.events & libc::EPOLLONESHOT as u32 != 0 {
-                    item.spent = true;
-                }
-                if item.calm.is_none() {
-                    item.settle_down();
-                }
-                if shared.is_some() && item.events & (libc::EPOLLONESHOT | libc::EPOLLET) as u32 != 0 {
-                    told.push(*id);
-                }
-                into[count] = libc::epoll_event { events: found, u64: item.data };
-                *last = Some(*id);
-                count += 1;
-            }
-        }
-        if visited < active.len() {
-            active.rotate_left(visited);
-        }
-        if leave {
-            active.retain(|id| slots[*id as usize].as_ref().is_some_and(|item| item.active));
-        }
-        if idlers > CROWD {
-            self.settle();
-        }
-        count
-    }
-
-    /// The event that [`Items::collect`] told last is not told after all: the item comes first with the next.
-    pub fn take_back_last(&mut self) -> Option<u32> {
-        let id = self.last.take()?;
-        if let Some(item) = self.slots[id as usize].as_mut() {
-            (item.fresh, item.spent) = (true, false);
-            self.active.retain(|other| *other != id);
-            self.active.push_front(id);
-        }
-        Some(id)
     }
 
     /// Leaves those to their bells that have had nothing for long, so that a wait costs what the busy ones cost. Each of

@@ -1,6 +1,7 @@
 //! The items of a set: which sockets are registered, how, and which of them are worth looking at.
 
 mod activity;
+mod collect;
 mod hearing;
 mod record;
 mod share;
@@ -48,6 +49,10 @@ pub struct Item {
     fresh: bool,
     active: bool,
     idle: u8,
+    /// When it was entered, or changed, by the processor's counter.
+    entered: u64,
+    /// Its place in the line since it was last told; 0 if it has none.
+    kept: u64,
     /// One-shot and told: silent until modified.
     spent: bool,
     /// Removed by the program, but kept with its watch on the anchor: programs that take a socket out and put it back for
@@ -72,6 +77,8 @@ pub struct Items {
     by_socket: BTreeMap<u32, Vec<u32>>,
     /// Numbers of items to look at, in the order of their turn.
     active: VecDeque<u32>,
+    /// What is about to be told.
+    line: Vec<collect::Found>,
     /// The item that was told last.
     last: Option<u32>,
     /// What is heard of sockets with that other processes hold too, once there are any.
@@ -227,6 +234,8 @@ impl Items {
             fresh: true,
             active: true,
             idle: 0,
+            entered: kernel::ticks(),
+            kept: 0,
             spent: false,
             gone: false,
             heard: false,
@@ -263,6 +272,7 @@ impl Items {
         }
         (item.events, item.data, item.fresh) = (events, data, true);
         (item.spent, item.gone) = (false, false);
+        (item.entered, item.kept) = (kernel::ticks(), 0);
         item.over.set(false);
         self.wake(id);
         true
@@ -285,6 +295,7 @@ impl Items {
             return Err(Errno::EINVAL);
         }
         (item.events, item.data, item.fresh, item.spent) = (events, data, true, false);
+        item.entered = kernel::ticks();
         self.wake(id);
         Ok(())
     }
