@@ -1,4 +1,4 @@
-/* The standard FILEs when a socket is put under 0, 1 or 2 (man 3 stdin: "the integer file descriptors associated with
+/* The standard FILEs when a socket is put, or made, under 0, 1 or 2 (man 3 stdin: "the integer file descriptors associated with
  * the streams are 0, 1, and 2"; man 2 dup): what their buffers hold goes on with the number, whatever stands there. */
 #include "t.h"
 #include <err.h>
@@ -161,6 +161,58 @@ static void served(void) {
     fprintf(stderr, "[e]");
 }
 
+/* A new socket takes the lowest number that is free. */
+static int made_under(int number, int fd) {
+    if (fd != number) note("the number is %d", fd);
+    return fd;
+}
+
+static void accepted(void) {
+    int port, l = listener4(&port, 1), c = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in a = in4("127.0.0.1", port);
+    must("connect", connect(c, (struct sockaddr *)&a, sizeof a));
+    close(1);
+    made_under(1, accept(l, NULL, NULL));
+    printf("to whom was accepted");
+    fflush(stdout);
+    shutdown(1, SHUT_WR);
+    note("%s", hear(c, 600));
+    _exit(0);
+}
+
+static void connected(void) {
+    int port, l = listener4(&port, 1);
+    struct sockaddr_in a = in4("127.0.0.1", port);
+    char line[40] = "";
+    close(0);
+    made_under(0, socket(AF_INET, SOCK_STREAM, 0));
+    must("connect", connect(0, (struct sockaddr *)&a, sizeof a));
+    int c = (int)must("accept", accept(l, NULL, NULL));
+    must("write", write(c, "a line\n", 7));
+    if (fgets(line, sizeof line, stdin)) note("%.6s", line);
+    _exit(0);
+}
+
+static void received(void) {
+    int u[2], got;
+    char data = 'x';
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec v = {&data, 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    memcpy(CMSG_DATA(&control.head), &p[0], sizeof(int));
+    must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, u));
+    must("sendmsg", sendmsg(u[0], &m, 0));
+    close(1);
+    must("recvmsg", recvmsg(u[1], &m, 0));
+    memcpy(&got, CMSG_DATA(&control.head), sizeof got);
+    made_under(1, got);
+    printf("received");
+    exit(0);
+}
+
 int main(void) {
     alarm(9);
     must("pipe", pipe(side));
@@ -173,6 +225,9 @@ int main(void) {
     part("fclose(stdout)", closed);
     part("freopen(stdout)", reopened);
     part("dprintf", many);
+    part("accepted under 1", accepted);
+    part("made under 0", connected);
+    part("received under 1", received);
 
     tcp_pair(p);
     must("write", write(p[1], "three\nfour\n4711 ", 16));

@@ -238,5 +238,8 @@ pub fn passing(message: *const msghdr, send: impl FnOnce() -> ssize_t) -> ssize_
 
 /// A message arrived: sockets of the network among its descriptors are ours from here on.
 pub fn received(message: *const msghdr) {
-    carried(message, descriptors::arrived);
+    carried(message, |fd| {
+        descriptors::arrived(fd);
+        cookies::appeared(fd);
+    });
 }

@@ -5,6 +5,13 @@ use stack::shm::views::UserPtr;
 use stack::{calls, fdtable, options};
 
 use crate::boundary::{answer, set_errno};
+use crate::cookies;
+
+/// A new descriptor, which may be one of the first three.
+fn shown(fd: c_int) -> c_int {
+    cookies::appeared(fd);
+    fd
+}
 
 fn at<T>(p: *const T) -> UserPtr {
     UserPtr(p as usize)
@@ -13,7 +20,7 @@ fn at<T>(p: *const T) -> UserPtr {
 hook! {
     unsafe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int => our_socket {
         match calls::socket(family, kind, protocol) {
-            Some(Ok(fd)) => fd,
+            Some(Ok(fd)) => shown(fd),
             Some(Err(error)) => { set_errno(error); -1 }
             None => real!(socket)(family, kind, protocol),
         }
@@ -44,15 +51,15 @@ signature!(listen, our_listen, fn(c_int, c_int) -> c_int);
 
 hook! {
     unsafe fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int => our_accept {
-        point!(fd, s => calls::accept(&s, at(address), at(length), 0), else real!(accept)(fd, address, length))
+        shown(point!(fd, s => calls::accept(&s, at(address), at(length), 0), else real!(accept)(fd, address, length)))
     }
 }
 signature!(accept, our_accept, fn(c_int, *mut sockaddr, *mut socklen_t) -> c_int);
 
 hook! {
     unsafe fn accept4(fd: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int => our_accept4 {
-        point!(fd, s => calls::accept(&s, at(address), at(length), flags),
-            else real!(accept4)(fd, address, length, flags))
+        shown(point!(fd, s => calls::accept(&s, at(address), at(length), flags),
+            else real!(accept4)(fd, address, length, flags)))
     }
 }
 signature!(accept4, our_accept4, fn(c_int, *mut sockaddr, *mut socklen_t, c_int) -> c_int);
