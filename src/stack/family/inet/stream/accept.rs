@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::{connect, deferred, filter, state, syn};
 use crate::abi::{Errno, Name, Result};
+use crate::config;
 use crate::kernel;
 use crate::names::conflict::Claim;
 use crate::names::table::claim_of;
@@ -52,6 +53,7 @@ pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
     for word in [deferred::EARLIEST, connect::EMPTY_AT, connect::ON_THE_WAY] {
         s.slot.extra[word].store(0, Relaxed);
     }
+    connect::none_queued(s.slot);
     s.slot.state.store(state::LISTEN, Release);
     Ok(())
 }
@@ -66,14 +68,42 @@ fn next(s: &Sock, flags: i32) -> Result<(i32, [u8; 128], usize)> {
     if deferred::listener_look(s).is_some() {
         await_deferred(s, timed)?;
     }
+    let vain = spins_in_vain(s);
     loop {
+        let start = if vain { kernel::now_ns() } else { 0 };
         let taken = wait::interruptible(timed, Some(s), |_| sleep::accept4(s.fd, flags));
+        if vain {
+            wait::learn(kernel::now_ns() - start);
+        }
         match taken.transpose() {
             Some(taken) => return taken,
             None if Kept::any() => return Err(Errno::MOVED),
             None => {}
         }
     }
+}
+
+/// Looks for a short while whether a connection comes, so that its connector need not wake anybody. True: none came. Not for
+/// a listener that other processes have as well, one of whom sleeps in the kernel and would be woken all the same.
+fn spins_in_vain(s: &Sock) -> bool {
+    if config::get().spin_ns == Some(0) || s.slot.has(SlotFlags::SHARED) {
+        return false;
+    }
+    let extra = &s.slot.extra;
+    // In this order: who is not on the way any more has been counted.
+    let on_the_way = extra[connect::ON_THE_WAY].load(Acquire);
+    let arrivals = extra[connect::ARRIVALS].load(Acquire);
+    if connect::may_be_queued(arrivals) {
+        return false;
+    }
+    if on_the_way != 0 || extra[connect::EMPTY_AT].load(Relaxed) != arrivals + 1 {
+        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
+        if !matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(0)) {
+            return false;
+        }
+        extra[connect::EMPTY_AT].store(arrivals + 1, Relaxed);
+    }
+    !wait::spin(|| extra[connect::ARRIVALS].load(Acquire) != arrivals || s.slot.state.load(Relaxed) != state::LISTEN)
 }
 
 /// Sleeps until a connection is in the queue: one may become due meanwhile.
@@ -121,6 +151,7 @@ fn take(s: &Sock, flags: i32) -> Result<Sock> {
         }
         let (fd, name, length) = next(s, flags)?;
         stop::here(Point::Accepted);
+        s.slot.extra[connect::ARRIVALS].fetch_add(connect::TAKEN, Relaxed);
         let Some((number, conn)) = called::conn_of(s.arena, &name[..length]) else {
             // Not one of this network's connectors: whoever it is gets a hang-up.
             let _ = kernel::close(fd);

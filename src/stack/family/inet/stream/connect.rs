@@ -239,8 +239,11 @@ pub fn tag(number: u32, conn: &Conn) -> u64 {
 /// The word of a listener's `Slot::extra` with [`ARRIVALS`] + 1 as it was before its queue was last found empty, 0 when
 /// nothing is known.
 pub const EMPTY_AT: usize = 3;
-/// The word of a listener's `Slot::extra` that counts connections that came into its queue.
+/// The word of a listener's `Slot::extra` that counts connections that came into its queue, in its lower half, and those
+/// that were taken from there, in its upper half.
 pub const ARRIVALS: usize = 29;
+/// One connection taken, in [`ARRIVALS`].
+pub const TAKEN: u64 = 1 << 32;
 /// The word with how many may be in the queue and are not counted yet, or still sleep before it.
 pub const ON_THE_WAY: usize = 30;
 /// The word with the time of the listener's last bell.
@@ -300,6 +303,17 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
             Err(e)
         }
     }
+}
+
+/// Does [`ARRIVALS`] say that something is in the queue? Only a guess, as who counts comes after who acts, and may be killed.
+pub fn may_be_queued(arrivals: u64) -> bool {
+    (arrivals as u32).wrapping_sub((arrivals >> 32) as u32) as i32 > 0
+}
+
+/// The queue of a socket that begins to listen is empty, whatever it had before.
+pub fn none_queued(listener: &Slot) {
+    let arrived = listener.extra[ARRIVALS].load(Relaxed) & (TAKEN - 1);
+    listener.extra[ARRIVALS].store(arrived << 32 | arrived, Relaxed);
 }
 
 /// Has `go` put a connection into a listener's queue, and counts it there: only after it, because a watcher that has seen
