@@ -174,10 +174,13 @@ fn leave(s: &Sock, reset: bool) {
     stop::here(Point::FinSent);
     end.own().closed.fetch_or(CLOSED, AcqRel);
     stop::here(Point::Closed);
-    if end.mode & PLAIN == 0 {
-        crate::wait::ring(s, &tx.shared.reader_armed);
+    // An end that has gone sleeps nowhere, whatever it asked for before.
+    if end.far().closed.load(Acquire) & CLOSED == 0 {
+        if end.mode & PLAIN == 0 {
+            crate::wait::ring(s, &tx.shared.reader_armed);
+        }
+        carrier.wake_writer(s, &end);
     }
-    carrier.wake_writer(s, &end);
     end.own().slot.store(0, Release);
     // First, so that whoever buries the slot of a killed process never lets go of the connection a second time.
     s.slot.set_conn(None);
