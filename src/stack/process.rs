@@ -47,9 +47,11 @@ pub fn start() {
     own();
 }
 
-/// The memory is this process' own from here on: at start, and in a child that was told of its fork.
+/// The memory is this process' own from here on: at start, and in a child that was told of its fork. Who runs on the memory
+/// that it is a copy of does not run on the copy.
 pub fn own() {
     KINDRED.store(false, Relaxed);
+    LENT.store(false, Relaxed);
     owner().store(kernel::pid(), Release);
 }
 

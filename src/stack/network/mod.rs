@@ -218,7 +218,7 @@ fn recount(arena: &'static Arena) {
 }
 
 fn remove_if_empty(arena: &'static Arena) {
-    if ours_to_remove() {
+    if arena.header().live.load(Acquire) == 0 && ours_to_remove() {
         if let Ok(directory) = directory() {
             remove_from(arena, directory);
         }

@@ -1,7 +1,7 @@
 //! Which descriptors are epoll instances, and threads that wait on one in the kernel while it gets its first socket of
 //! ours: they have to come out and wait here instead.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 use parking_lot::Mutex;
 
@@ -14,6 +14,8 @@ use crate::signal::Held;
 static INSTANCES: [AtomicU64; LIMIT / 64] = [const { AtomicU64::new(0) }; LIMIT / 64];
 /// The highest word of `INSTANCES` that was ever not 0.
 static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+/// Some instance may have several numbers: one was duplicated, or came from outside.
+static SEVERAL: AtomicBool = AtomicBool::new(false);
 /// Threads inside the kernel's epoll_wait, by the descriptor's last byte.
 static WAITING: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 /// The data of the event that calls them out; no program's, as far as chance goes.
@@ -39,6 +41,7 @@ pub fn forget(fd: i32) -> bool {
 /// The kernel duplicated a descriptor.
 pub fn copied(old: i32, new: i32) {
     if marked(old) {
+        SEVERAL.store(true, Release);
         created(new);
     } else {
         forget(new);
@@ -48,6 +51,7 @@ pub fn copied(old: i32, new: i32) {
 /// The kernel duplicated a descriptor in a process that has no sockets of ours yet.
 pub fn duplicated_early(old: i32, new: i32) {
     if marked(old) {
+        SEVERAL.store(true, Release);
         created(new);
     }
 }
@@ -89,6 +93,9 @@ pub fn marked(fd: i32) -> bool {
 /// The descriptors that are the same instance as `fd`, itself among them: it may have been duplicated before it watched
 /// any socket of ours.
 pub fn numbers(fd: i32) -> Vec<i32> {
+    if !SEVERAL.load(Acquire) {
+        return vec![fd];
+    }
     let words = INSTANCES[..=HIGHEST.load(Acquire)].iter().zip((0..).step_by(64));
     let marked = words.filter_map(|(word, first)| match word.load(Acquire) {
         0 => None,
@@ -121,6 +128,7 @@ pub fn is_instance(fd: i32) -> bool {
     let _ = kernel::close(other);
     let found = answer == Err(Errno::ENOENT);
     if found {
+        SEVERAL.store(true, Release);
         created(fd);
     }
     found
