@@ -102,6 +102,32 @@ int main(void) {
     int s = (int)must("accept", accept(l, NULL, NULL));
     fact("the accepted one has O_ASYNC: %d, an owner: %d", !!(fcntl(s, F_GETFL) & O_ASYNC), fcntl(s, F_GETOWN) != 0);
 
+    /* The outcome of a connect, also of one that does not block, comes with a signal. */
+    for (int blocks = 0; blocks < 2; blocks++) {
+        int flags = O_ASYNC | (blocks ? 0 : O_NONBLOCK);
+        fcntl(l, F_SETFL, 0);
+        c = (int)must("socket", socket(AF_INET, SOCK_STREAM, 0));
+        fcntl(c, F_SETOWN, getpid());
+        fcntl(c, F_SETFL, flags);
+        quiet(10);
+        res(blocks ? "connect" : "connect without blocking", connect(c, (struct sockaddr *)&a, sizeof a));
+        fact("its outcome: %s", came());
+        close(c);
+        close(accept(l, NULL, NULL));
+        int none = (int)must("socket", socket(AF_INET, SOCK_STREAM, 0));
+        struct sockaddr_in nobody = in4("127.0.0.1", 0);
+        must("bind", bind(none, (struct sockaddr *)&nobody, sizeof nobody));
+        nobody.sin_port = htons((uint16_t)port_of(none));
+        c = (int)must("socket", socket(AF_INET, SOCK_STREAM, 0));
+        fcntl(c, F_SETOWN, getpid());
+        fcntl(c, F_SETFL, flags);
+        quiet(10);
+        res("connect to nobody", connect(c, (struct sockaddr *)&nobody, sizeof nobody));
+        fact("its outcome: %s", came());
+        close(c);
+        close(none);
+    }
+
     int u = (int)must("socket", socket(AF_INET, SOCK_DGRAM, 0)), v = (int)must("socket", socket(AF_INET, SOCK_DGRAM, 0));
     a = in4("127.0.0.1", 0);
     must("bind", bind(u, (struct sockaddr *)&a, sizeof a));

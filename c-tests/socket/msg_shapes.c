@@ -110,5 +110,18 @@ int main(void) {
     res("dgram control of an unknown level", sendmsg(u, &m, 0));
     m.msg_controllen = 3;
     res("dgram control shorter than a header", sendmsg(u, &m, 0));
+    /* A mark is for whoever may set it on the socket, too, and has four bytes (sock_cmsg_send). */
+    int mark = 0, allowed = setsockopt(u, SOL_SOCKET, SO_MARK, &mark, sizeof mark) == 0;
+    for (int length = 0; length <= 8; length += 4) {
+        c.h.cmsg_len = CMSG_LEN((size_t)length);
+        c.h.cmsg_level = SOL_SOCKET;
+        c.h.cmsg_type = SO_MARK;
+        m.msg_controllen = CMSG_SPACE((size_t)length);
+        for (int i = 0; i < 2; i++) {
+            long r = sendmsg(i ? p[0] : u, &m, 0);
+            int e = r < 0 ? errno : 0, wanted = !allowed ? EPERM : length == 4 ? 0 : EINVAL;
+            fact("%s with a mark of %d bytes: %s", i ? "stream" : "dgram", length, e == wanted ? "as for the option" : ename(e));
+        }
+    }
     return 0;
 }

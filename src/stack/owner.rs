@@ -77,7 +77,8 @@ pub fn urgent(s: &Sock, end: &End) {
     }
 }
 
-/// Something came to a socket with O_ASYNC whose anchor no byte tells of it (datagrams).
+/// Something happened to a socket with O_ASYNC of which no byte at its anchor tells: a datagram came, or a connect(2) had its
+/// outcome.
 pub fn readable(slot: &Slot) {
     send(
         slot,

@@ -349,6 +349,14 @@ fn established(s: &Sock) {
         crate::owner::connected(s);
     }
     s.slot.state.store(state::ESTABLISHED, Release);
+    tell_owner(s);
+}
+
+/// O_ASYNC tells of the outcome, whether somebody waits for it or not (tcp_finish_connect, tcp_reset).
+fn tell_owner(s: &Sock) {
+    if s.slot.has(SlotFlags::ASYNC) {
+        crate::owner::readable(s.slot);
+    }
 }
 
 /// Anchors that carry bytes themselves hold as many as a TCP connection would.
@@ -371,6 +379,7 @@ fn refused(s: &Sock, error: Errno) {
     s.slot.clear(SlotFlags::PEER);
     s.slot.state.store(state::CLOSE, Release);
     close::release_port(s);
+    tell_owner(s);
 }
 
 /// Tells a connection's failure: the socket is as good as new after it (tcp_disconnect).
