@@ -74,6 +74,15 @@ int main(void) {
     res("SYS_epoll_pwait2", syscall(SYS_epoll_pwait2, ep, got, 4, &now, NULL, 8));
     res("epoll_wait", epoll_wait(ep, got, 4, 0));
     must("recv", recv(u, b, sizeof b, 0));
+    /* A mask has to be as large as the kernel's; the size of none is not looked at. */
+    sigset_t none;
+    sigemptyset(&none);
+    struct { const sigset_t *mask; size_t size; } pair = {&none, 4};
+    res("SYS_epoll_pwait with half a mask", syscall(SYS_epoll_pwait, ep, got, 4, 0, &none, (size_t)4));
+    res("SYS_epoll_pwait2 with half a mask", syscall(SYS_epoll_pwait2, ep, got, 4, &now, &none, (size_t)4));
+    res("SYS_ppoll with a long mask", syscall(SYS_ppoll, p, 1, &now, &none, sizeof none));
+    res("SYS_pselect6 with half a mask", syscall(SYS_pselect6, 0, NULL, NULL, NULL, &now, &pair));
+    res("SYS_epoll_pwait with a whole one", syscall(SYS_epoll_pwait, ep, got, 4, 0, &none, (size_t)8) >= 0 ? 0 : -1);
     res("SYS_epoll_pwait with nothing", syscall(SYS_epoll_pwait, ep, got, 4, 20, NULL, 8));
     res("SYS_poll with nothing", syscall(SYS_ppoll, p, 1, &soon, NULL, 8));
 

@@ -110,17 +110,25 @@ unsafe fn waits(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long
         libc::SYS_select => go!(readiness::our_select, a, b, c, d, e),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_epoll_wait => go!(readiness::our_epoll_wait, a, b, c, d),
-        libc::SYS_ppoll => go!(readiness::our_ppoll, a, b, c, d),
+        libc::SYS_ppoll if well_sized(d, e) => go!(readiness::our_ppoll, a, b, c, d),
         // The mask comes in a pair with its size.
         libc::SYS_pselect6 => {
-            let mask = if f == 0 { 0 } else { (f as *const usize).read_unaligned() };
+            let [mask, size] = if f == 0 { [0; 2] } else { (f as *const [usize; 2]).read_unaligned() };
+            if !well_sized(mask, size) {
+                return None;
+            }
             go!(readiness::our_pselect, a, b, c, d, e, mask)
         }
         libc::SYS_epoll_ctl => go!(readiness::our_epoll_ctl, a, b, c, d),
-        libc::SYS_epoll_pwait => go!(readiness::our_epoll_pwait, a, b, c, d, e),
-        libc::SYS_epoll_pwait2 => go!(readiness::our_epoll_pwait2, a, b, c, d, e),
+        libc::SYS_epoll_pwait if well_sized(e, f) => go!(readiness::our_epoll_pwait, a, b, c, d, e),
+        libc::SYS_epoll_pwait2 if well_sized(e, f) => go!(readiness::our_epoll_pwait2, a, b, c, d, e),
         _ => None,
     }
+}
+
+/// Is a signal mask that comes with its size as large as the kernel's (set_user_sigmask)? It refuses another one itself.
+fn well_sized(mask: usize, size: usize) -> bool {
+    mask == 0 || size == 8
 }
 
 /// Processes. A child that goes on here, on a copy of this stack, is a fork whatever it is called; one with a stack of its own
