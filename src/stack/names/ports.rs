@@ -129,9 +129,14 @@ pub fn automatic(names: &Names, kind: Kind, me: u32, claim: &Claim) -> Option<u1
     // A step that is odd and scattered keeps neighbours apart, as the kernel's random start does.
     let start = names.arena().header().next_port.fetch_add(1, Relaxed);
     let start = if start == 0 { kernel::random_u64() as u32 } else { start };
-    (0..count).find_map(|i| {
+    let (passed, port) = (0..count).find_map(|i| {
         let port = low + (start.wrapping_add(i) % count) as u16;
         let claim = Claim { name: Name { port, ..claim.name }, reuse_address: false, reuse_port: false, ..*claim };
-        in_the_way(names, kind, me, &claim).is_none().then_some(port)
-    })
+        in_the_way(names, kind, me, &claim).is_none().then_some((i, port))
+    })?;
+    if passed > 0 {
+        // Else the next search would begin with the port that was just taken, and so on for ever.
+        names.arena().header().next_port.fetch_add(passed, Relaxed);
+    }
+    Some(port)
 }
