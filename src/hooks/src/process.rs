@@ -6,6 +6,7 @@ use libc::{c_char, c_int, c_uint, c_void, pid_t, posix_spawn_file_actions_t, pos
 use stack::offspring::image::{self, Target};
 use stack::offspring::spawn::{self, Action, Child};
 use stack::offspring::{self, environment, exec};
+use stack::shm::views::UserPtr;
 use stack::{network, process};
 
 type Strings = *const *const c_char;
@@ -97,8 +98,22 @@ signature!(daemon, our_daemon, fn(c_int, c_int) -> c_int);
 
 // ---- exec ----
 
+/// Can the file's name and the lists be read, as far as they are looked at here? What the kernel calls EFAULT is left to it.
+fn readable(file: *const c_char, lists: [Strings; 2]) -> bool {
+    let begins = |at: usize| UserPtr(at).read(&mut [0]).is_ok();
+    let whole = |list: Strings| {
+        let words = (0..).map(|i| UserPtr(list as usize + i * size_of::<usize>()).read_u64());
+        let last = words.take_while(|word| word.is_ok_and(|at| at != 0 && begins(at as usize))).count();
+        list.is_null() || UserPtr(list as usize + last * size_of::<usize>()).read_u64() == Ok(0)
+    };
+    (file.is_null() || begins(file as usize)) && lists.into_iter().all(whole)
+}
+
 hook! {
     unsafe fn execve(file: *const c_char, arguments: Strings, variables: Strings) -> c_int => our_execve {
+        if !readable(file, [arguments, variables]) {
+            return real!(execve)(file, arguments, variables);
+        }
         exec::replace(Target::Path(path(file)), variables, |e| real!(execve)(file, arguments, e))
     }
 }
@@ -136,6 +151,9 @@ hook! {
     unsafe fn execveat(
         directory: c_int, file: *const c_char, arguments: Strings, variables: Strings, flags: c_int
     ) -> c_int => our_execveat {
+        if !readable(file, [arguments, variables]) {
+            return real!(execveat)(directory, file, arguments, variables, flags);
+        }
         let target = Target::At(directory, path(file));
         exec::replace(target, variables, |e| real!(execveat)(directory, file, arguments, e, flags))
     }

@@ -4,6 +4,7 @@ use core::ffi::c_long;
 
 use stack::abi::Errno;
 use stack::offspring;
+use stack::shm::views::UserPtr;
 
 use crate::boundary::set_errno;
 use crate::descriptors as fds;
@@ -35,7 +36,7 @@ unsafe fn dispatch(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_l
         .or_else(|| counts(number, [a, b, c, d, e]))
         .or_else(|| waits(number, [a, b, c, d, e, f]))
         .or_else(|| processes(number, [a, b, c, d, e, f]))
-        .or_else(|| handlers(number, [a, b, c]))
+        .or_else(|| handlers(number, [a, b, c, d]))
 }
 
 /// The life of a socket.
@@ -107,28 +108,41 @@ unsafe fn waits(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long
         #[cfg(target_arch = "x86_64")]
         libc::SYS_poll => go!(readiness::our_poll, a, b, c),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_select => go!(readiness::our_select, a, b, c, d, e),
+        libc::SYS_select if is_time(e) => go!(readiness::our_select, a, b, c, d, e),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_epoll_wait => go!(readiness::our_epoll_wait, a, b, c, d),
-        libc::SYS_ppoll if well_sized(d, e) => go!(readiness::our_ppoll, a, b, c, d),
+        libc::SYS_ppoll if is_time(c) && is_mask(d, e) => go!(readiness::our_ppoll, a, b, c, d),
         // The mask comes in a pair with its size.
         libc::SYS_pselect6 => {
-            let [mask, size] = if f == 0 { [0; 2] } else { (f as *const [usize; 2]).read_unaligned() };
-            if !well_sized(mask, size) {
+            let (mask, size) = if f == 0 { (0, MASK) } else { (word(f)?, word(f + 8)?) };
+            if !is_time(e) || !is_mask(mask, size) {
                 return None;
             }
             go!(readiness::our_pselect, a, b, c, d, e, mask)
         }
         libc::SYS_epoll_ctl => go!(readiness::our_epoll_ctl, a, b, c, d),
-        libc::SYS_epoll_pwait if well_sized(e, f) => go!(readiness::our_epoll_pwait, a, b, c, d, e),
-        libc::SYS_epoll_pwait2 if well_sized(e, f) => go!(readiness::our_epoll_pwait2, a, b, c, d, e),
+        libc::SYS_epoll_pwait if is_mask(e, f) => go!(readiness::our_epoll_pwait, a, b, c, d, e),
+        libc::SYS_epoll_pwait2 if is_time(d) && is_mask(e, f) => go!(readiness::our_epoll_pwait2, a, b, c, d, e),
         _ => None,
     }
 }
 
-/// Is a signal mask that comes with its size as large as the kernel's (set_user_sigmask)? It refuses another one itself.
-fn well_sized(mask: usize, size: usize) -> bool {
-    mask == 0 || size == 8
+/// sizeof(sigset_t) as the kernel has it.
+const MASK: usize = 8;
+
+/// Is it a mask that the kernel would take, or none? What it would not is left to it, which says why (set_user_sigmask).
+fn is_mask(at: usize, size: usize) -> bool {
+    at == 0 || size == MASK && word(at).is_some()
+}
+
+/// Is it a time that can be read, or none? The C library's functions read it themselves.
+fn is_time(at: usize) -> bool {
+    at == 0 || word(at).is_some() && word(at + 8).is_some()
+}
+
+/// A word of the program's memory. None: it cannot be read, as the kernel will find too.
+fn word(at: usize) -> Option<usize> {
+    UserPtr(at).read_u64().ok().map(|word| word as usize)
 }
 
 /// Processes. A child that goes on here, on a copy of this stack, is a fork whatever it is called; one with a stack of its own
@@ -154,11 +168,11 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
             None
         }
         libc::SYS_clone3 if a != 0 && b >= CLONE3_STACK + 8 => {
-            let word = |at: usize| ((a + at) as *const usize).read_unaligned();
-            if copies(word(0), word(CLONE3_STACK)) {
-                copying(word(0))
+            let (flags, stack) = (word(a)?, word(a + CLONE3_STACK)?);
+            if copies(flags, stack) {
+                copying(flags)
             } else {
-                if lends(word(0)) {
+                if lends(flags) {
                     stack::process::lend();
                 }
                 None
@@ -181,50 +195,48 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
 /// Where struct clone_args has the stack (clone(2)).
 const CLONE3_STACK: usize = 40;
 
-/// The kernel's struct sigaction on architectures with SA_RESTORER.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: u64,
-}
-
-/// What signals do. The kernel's structures are shorter than the C library's.
-unsafe fn handlers(number: c_long, [a, b, c]: [usize; 3]) -> Option<c_long> {
+/// What signals do. The kernel's structures are shorter than the C library's: struct sigaction is a handler, flags, a
+/// restorer and a mask.
+unsafe fn handlers(number: c_long, [a, b, c, size]: [usize; 4]) -> Option<c_long> {
     match number {
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_rt_sigaction => {
-            let (new, old) = (b as *const Action, c as *mut Action);
+        libc::SYS_rt_sigaction if size == MASK => {
             let mut given: libc::sigaction = core::mem::zeroed();
             let mut before: libc::sigaction = core::mem::zeroed();
-            if !new.is_null() {
-                let Action { handler, flags, mask, .. } = new.read_unaligned();
+            if b != 0 {
+                let [handler, flags, _restorer, mask] = [word(b)?, word(b + 8)?, word(b + 16)?, word(b + 24)?];
                 (given.sa_sigaction, given.sa_flags) = (handler, flags as _);
-                (&raw mut given.sa_mask).cast::<u64>().write(mask);
+                (&raw mut given.sa_mask).cast::<u64>().write(mask as u64);
             }
-            let given = if new.is_null() { core::ptr::null() } else { &raw const given };
+            let given = if b == 0 { core::ptr::null() } else { &raw const given };
             let done = signals::our_sigaction(a as _, given, &mut before);
-            if done == 0 && !old.is_null() {
-                let mask = (&raw const before.sa_mask).cast::<u64>().read();
-                let (handler, flags) = (before.sa_sigaction, before.sa_flags as u32 as usize);
-                old.write_unaligned(Action { handler, flags, restorer: 0, mask });
-            }
-            Some(done.into())
+            let mask = (&raw const before.sa_mask).cast::<u64>().read();
+            let (handler, flags) = (before.sa_sigaction, before.sa_flags as u32 as usize);
+            Some(told(done, c, &[handler as u64, flags as u64, 0, mask]))
         }
-        libc::SYS_rt_sigprocmask => {
+        libc::SYS_rt_sigprocmask if size == MASK => {
             let mut given: libc::sigset_t = core::mem::zeroed();
             let mut before: libc::sigset_t = core::mem::zeroed();
             if b != 0 {
-                (&raw mut given).cast::<u64>().write((b as *const u64).read_unaligned());
+                (&raw mut given).cast::<u64>().write(word(b)? as u64);
             }
             let given = if b == 0 { core::ptr::null() } else { &raw const given };
             let done = signals::our_sigprocmask(a as _, given, &mut before);
-            if done == 0 && c != 0 {
-                (c as *mut u64).write_unaligned((&raw const before).cast::<u64>().read());
-            }
-            Some(done.into())
+            Some(told(done, c, &[(&raw const before).cast::<u64>().read()]))
         }
         _ => None,
     }
+}
+
+/// The answer of a call that went through, once its words are where the program wants them, if anywhere: EFAULT otherwise.
+fn told(done: i32, at: usize, words: &[u64]) -> c_long {
+    if done == 0 && at != 0 {
+        for (i, word) in words.iter().enumerate() {
+            if UserPtr(at + i * 8).write(&word.to_ne_bytes()).is_err() {
+                set_errno(Errno::EFAULT);
+                return -1;
+            }
+        }
+    }
+    done.into()
 }
