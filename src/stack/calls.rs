@@ -13,7 +13,7 @@ use crate::kernel;
 use crate::network;
 use crate::options;
 use crate::owner;
-use crate::shm::views::{Buffers, List, UserPtr};
+use crate::shm::views::{buffer_in_program, Buffers, List, UserPtr};
 use crate::shm::SlotFlags;
 use crate::short;
 use crate::sleepers::Kept;
@@ -74,10 +74,29 @@ pub fn bind(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     let address = address_in(at, length, &mut space)?;
     if let Ok(name) = Name::parse(address, s.family()) {
         if !network::carries(&name) && !config::get().isolated && leaves(s) && !inet::dgram::keeps(s, &name) {
+            if s.slot.has(SlotFlags::BOUND) {
+                return Err(bound_already(s, &name));
+            }
             return hand_over(s).and_then(|fd| kernel::bind(fd, address));
         }
     }
     s.ops().bind(s, address)
+}
+
+/// Why a socket that has a name is not bound to an address of the machine: IPv4 looks at the address first (__inet_bind).
+fn bound_already(s: &Sock, name: &Name) -> Errno {
+    if s.family() == libc::AF_INET && !options::flag(s.slot, options::IP_FREEBIND) {
+        let (bytes, length) = Name { port: 0, ..*name }.encode();
+        let tried = kernel::socket(s.family(), s.kind() | libc::SOCK_CLOEXEC, 0).map(|fd| {
+            let done = kernel::bind(fd, &bytes[..length]);
+            let _ = kernel::close(fd);
+            done
+        });
+        if let Ok(Err(Errno::EADDRNOTAVAIL)) = tried {
+            return Errno::EADDRNOTAVAIL;
+        }
+    }
+    Errno::EINVAL
 }
 
 /// A socket without a past may still become a kernel socket.
@@ -355,6 +374,7 @@ pub fn send_one(s: &Sock, buffer: usize, length: usize, flags: i32, to: &[u8]) -
     if length > isize::MAX as usize && s.kind() == libc::SOCK_DGRAM {
         return Err(Errno::EMSGSIZE);
     }
+    buffer_in_program(buffer, length)?;
     let list = List::one(buffer, length);
     send(s, &mut Outgoing { data: Buffers::new(&list), to, control: &[], flags })
 }
@@ -365,9 +385,10 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
         return send_one(s, buffer, length, flags, &[]);
     }
     let mut space = [0; 128];
-    let to = address_in(at, to_length, &mut space)?;
+    let mut to = address_in(at, to_length, &mut space)?;
     if to.is_empty() && s.kind() == libc::SOCK_DGRAM {
-        return Err(Errno::EINVAL);
+        // It is an address all the same, and too short.
+        to = &[0];
     }
     // A connection asks for no more than an address that can be read.
     if let Some(sent) = short::stream_send(s, buffer, length, flags) {
@@ -379,6 +400,7 @@ pub fn sendto(s: &Sock, buffer: usize, length: usize, flags: i32, at: UserPtr, t
 /// recv(2), recvfrom(2), read(2): one buffer. Gives the sender's name too.
 #[inline]
 pub fn receive_one(s: &Sock, buffer: usize, length: usize, flags: i32) -> Result<(usize, Option<Name>)> {
+    buffer_in_program(buffer, length)?;
     let list = List::one(buffer, length);
     let mut m =
         Incoming { data: Buffers::new(&list), flags, from: None, out_flags: 0, control: Vec::new(), control_room: 0 };

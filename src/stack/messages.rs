@@ -21,24 +21,34 @@ struct Header {
     control_length: usize,
 }
 
+/// What is the kernel's own among the flags: of a program that is 32-bit.
+const MSG_CMSG_COMPAT: i32 = i32::MIN;
+const MSGHDR: usize = 56;
 const NAME_LENGTH_AT: usize = 8;
 const CONTROL_LENGTH_AT: usize = 40;
 const FLAGS_AT: usize = 48;
 
-fn header(at: UserPtr) -> Result<Header> {
+/// Reads the header, which has to be there whole. Errors: EINVAL for flags that no program may say, EFAULT.
+fn header(at: UserPtr, flags: i32) -> Result<Header> {
+    if flags & MSG_CMSG_COMPAT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = [0; MSGHDR];
+    at.read(&mut bytes)?;
+    let word = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u64::from_ne_bytes(*b)) as usize;
     Ok(Header {
-        name: UserPtr(at.read_u64()? as usize),
-        name_length: at.plus(NAME_LENGTH_AT).read_u32()?,
-        list: UserPtr(at.plus(16).read_u64()? as usize),
-        count: at.plus(24).read_u64()? as usize,
-        control: UserPtr(at.plus(32).read_u64()? as usize),
-        control_length: at.plus(CONTROL_LENGTH_AT).read_u64()? as usize,
+        name: UserPtr(word(0)),
+        name_length: word(NAME_LENGTH_AT) as u32,
+        list: UserPtr(word(16)),
+        count: word(24),
+        control: UserPtr(word(32)),
+        control_length: word(CONTROL_LENGTH_AT),
     })
 }
 
 /// sendmsg(2).
 pub fn sendmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
-    let h = header(at)?;
+    let h = header(at, flags)?;
     let mut space = [0; 128];
     let mut to: &[u8] = &[];
     if !h.name.is_null() && h.name_length != 0 {
@@ -65,7 +75,7 @@ pub fn sendmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
 
 /// recvmsg(2).
 pub fn recvmsg(s: &Sock, at: UserPtr, flags: i32) -> Result<usize> {
-    let h = header(at)?;
+    let h = header(at, flags)?;
     if (h.name_length as i32) < 0 {
         return Err(Errno::EINVAL);
     }

@@ -187,10 +187,25 @@ fn from_pipe_to(s: &Sock, pipe: i32, length: usize, nonblocking: bool, more: boo
         };
     }
     let mut space = vec![0u8; waiting.min(DATAGRAM)];
+    let n = look_into(pipe, &mut space)?;
+    // What cannot be sent stays in the pipe.
+    let sent = calls::send_one(s, space.as_ptr() as usize, n, flags, &[])?;
     #[allow(unsafe_code)]
     // SAFETY: the vector is writable for so much.
-    let n = unsafe { kernel::read_nowait(pipe, space.as_mut_ptr(), space.len()) }?;
-    calls::send_one(s, space.as_ptr() as usize, n, flags, &[])
+    unsafe {
+        kernel::read_nowait(pipe, space.as_mut_ptr(), n)?;
+    }
+    Ok(sent)
+}
+
+/// What waits in a pipe, by a pipe of ours that gets the same; gives how much.
+fn look_into(pipe: i32, space: &mut [u8]) -> Result<usize> {
+    let [out, into] = kernel::make_own(kernel::pipe)?;
+    let copied = kernel::tee(pipe, into, space.len()).and_then(|n| kernel::read(out, &mut space[..n]));
+    for end in [out, into] {
+        let _ = kernel::close(end);
+    }
+    copied
 }
 
 /// What the socket has, to the pipe, as much as fits (tcp_splice_read).

@@ -68,8 +68,9 @@ impl Name {
         match family {
             libc::AF_INET if bytes.len() < 16 => Err(Errno::EINVAL),
             libc::AF_INET if given == libc::AF_INET => Ok(parse_v4(bytes)),
-            libc::AF_INET6 if given == libc::AF_INET6 && bytes.len() >= 24 => Ok(parse_v6(bytes)),
-            libc::AF_INET6 if given == libc::AF_INET6 => Err(Errno::EINVAL),
+            // The length is looked at before the family.
+            libc::AF_INET6 if bytes.len() < 24 => Err(Errno::EINVAL),
+            libc::AF_INET6 if given == libc::AF_INET6 => Ok(parse_v6(bytes)),
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }
@@ -168,6 +169,7 @@ mod tests {
         let (v4, _) = Name::new("127.0.0.1".parse().unwrap(), 80).encode();
         assert_eq!(Name::parse(&v4[..15], libc::AF_INET), Err(Errno::EINVAL));
         assert_eq!(Name::parse(&v4, libc::AF_INET6), Err(Errno::EAFNOSUPPORT));
+        assert_eq!(Name::parse(&v4[..16], libc::AF_INET6), Err(Errno::EINVAL));
         assert_eq!(Name::parse(&v4[..1], libc::AF_INET), Err(Errno::EINVAL));
     }
 

@@ -200,6 +200,12 @@ pub fn sendfile(to: i32, from: i32, position: u64, length: usize) -> Result<usiz
     unsafe { sys!(sendfile, to, from, &raw mut at, length) }
 }
 
+/// tee(2): what waits in a pipe, into another one as well. Errors: EAGAIN when nothing does.
+pub fn tee(from: i32, to: i32, length: usize) -> Result<usize> {
+    // SAFETY: no memory of ours is given.
+    unsafe { sys!(tee, from, to, length, libc::SPLICE_F_NONBLOCK) }
+}
+
 /// ioctl_tty(2) FIONREAD: bytes that wait in a pipe or a stream socket (unix(7), SIOCINQ).
 pub fn waiting_in(fd: i32) -> Result<usize> {
     let mut waiting = 0i32;

@@ -21,12 +21,17 @@ pub struct Claim {
     pub time_wait: bool,
     /// The uid that bound it.
     pub uid: u32,
+    /// The interface that it is bound to (SO_BINDTODEVICE); 0 for none.
+    pub device: u32,
 }
 
 /// Do the local addresses of two sockets with one port overlap (inet_rcv_saddr_equal with wildcards)? `a` is who asks: the
 /// wildcard of an IPv4 socket meets each address of an IPv6 socket that is not IPV6_V6ONLY. One that was bound to an IPv6
-/// address is, one that connect(2) gave its address is not.
+/// address is, one that connect(2) gave its address is not. Sockets of two interfaces never meet.
 pub fn overlap(a: &Claim, b: &Claim) -> bool {
+    if a.device != 0 && b.device != 0 && a.device != b.device {
+        return false;
+    }
     if matches!(a.name.ip, IpAddr::V4(v4) if v4.is_unspecified()) && !b.v6_only {
         return true;
     }
@@ -75,7 +80,17 @@ mod tests {
             listening: false,
             time_wait: false,
             uid: 1,
+            device: 0,
         }
+    }
+
+    #[test]
+    fn two_interfaces_do_not_quarrel_but_each_does_with_none() {
+        let (mut new, mut old) = (claim("127.0.0.1"), claim("127.0.0.1"));
+        (new.device, old.device) = (1, 2);
+        assert!(!udp(&new, &old) && !tcp(&new, &old));
+        old.device = 0;
+        assert!(udp(&new, &old) && tcp(&old, &new));
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn load(arena: &'static Arena, port: u16) -> Option<Memory> {
         listening: false,
         time_wait: false,
         uid: (words[0] >> 32) as u32,
+        device: 0,
     };
     let port = match (bit(17), bit(18)) {
         (true, _) => ReusePort::Any,

@@ -141,6 +141,7 @@ pub fn claim_of(slot: &Slot) -> Claim {
             && slot.state.load(Relaxed) == crate::family::inet::state::LISTEN,
         time_wait: false,
         uid: slot.uid.load(Relaxed),
+        device: options::word(slot, options::DEVICE),
     }
 }
 

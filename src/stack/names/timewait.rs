@@ -121,6 +121,7 @@ pub fn claims(arena: &'static Arena, port: u16) -> impl Iterator<Item = Claim> {
             listening: false,
             time_wait: true,
             uid: 0,
+            device: 0,
         })
     })
 }

@@ -77,8 +77,8 @@ pub const ROWS: &[Row] = &[
     int(name::IP_LOCAL_PORT_RANGE, ALL, IP_LOCAL_PORT_RANGE, Is(0), Set::Own(set_port_range)),
     // The number that a raw socket has its protocol in is the port of others.
     refused(name::IP_PROTOCOL, ALL, Get::Find(|s| Ok(s.slot.local().port as i32)), NO),
-    refused(libc::IP_HDRINCL, ALL, Get::Find(|_| Ok(0)), NO),
-    refused(libc::IP_NODEFRAG, ALL, Get::Find(|_| Ok(0)), NO),
+    own(libc::IP_HDRINCL, ALL, Get::Find(|_| Ok(0)), Set::Refuse(NO)),
+    own(libc::IP_NODEFRAG, ALL, Get::Find(|_| Ok(0)), Set::Refuse(NO)),
     own(libc::IP_ROUTER_ALERT, ALL, Get::Find(|_| Ok(0)), Set::Refuse(INVALID)),
     refused(libc::IP_PKTOPTIONS, TCP, Get::Own(sp::packet_options), NO),
 ];

@@ -122,9 +122,12 @@ pub fn get(s: &Sock, level: i32, name: i32, value: UserPtr, length_at: UserPtr) 
         Get::Refuse(e) => return Err(e),
     };
     if level.style == Style::Ip && (1..4).contains(&room.given) && (0..=255).contains(&int) {
-        return room.put(&[int as u8]);
+        return room.put_length_first(&[int as u8]);
     }
-    room.put_int(int)
+    match level.number {
+        libc::SOL_SOCKET => room.put_int(int),
+        _ => room.put_length_first(&int.to_ne_bytes()),
+    }
 }
 
 /// setsockopt(2).

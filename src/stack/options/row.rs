@@ -155,6 +155,13 @@ impl Room {
         self.length_at.write_u32(n as u32)
     }
 
+    /// The same where the length is told before the bytes, and so also when they cannot be (all levels but SOL_SOCKET).
+    pub fn put_length_first(&self, bytes: &[u8]) -> Result<()> {
+        let n = bytes.len().min(self.given);
+        self.length_at.write_u32(n as u32)?;
+        self.put(bytes)
+    }
+
     /// Gives an int.
     pub fn put_int(&self, value: i32) -> Result<()> {
         self.put(&value.to_ne_bytes())

@@ -15,6 +15,25 @@ const MAX_COUNT: usize = 0x7fff_f000;
 /// Where the program's addresses end (TASK_SIZE_MAX).
 const TASK_END: usize = if cfg!(target_arch = "x86_64") { (1 << 47) - 4096 } else { 1 << 48 };
 
+/// Could the program have memory there, whether it does or not (access_ok)? That is asked before anything is done.
+///
+/// Errors: EFAULT.
+#[inline]
+fn in_program(base: usize, length: usize) -> Result<()> {
+    match base.checked_add(length) {
+        Some(end) if end <= TASK_END => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// The same of one buffer of a call, which is cut to what a call moves at most (import_ubuf).
+///
+/// Errors: EFAULT.
+#[inline]
+pub fn buffer_in_program(base: usize, length: usize) -> Result<()> {
+    in_program(base, length.min(MAX_COUNT))
+}
+
 /// A place in the program's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct UserPtr(pub usize);
@@ -295,9 +314,11 @@ pub fn read_list(from: UserPtr, count: usize, too_many: Errno, space: &mut List)
         if length > isize::MAX as usize {
             return Err(Errno::EINVAL);
         }
-        // access_ok: a list is checked for reaching beyond the addresses that a program can have before it is cut.
-        if count > 1 && base.checked_add(length).is_none_or(|end| end > TASK_END) {
-            return Err(Errno::EFAULT);
+        // A list is checked before it is cut, a single buffer afterwards (import_iovec).
+        if count > 1 {
+            in_program(base, length)?;
+        } else {
+            in_program(base, length.min(MAX_COUNT))?;
         }
         let length = length.min(MAX_COUNT - total);
         total += length;

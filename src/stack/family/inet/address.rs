@@ -67,11 +67,20 @@ pub fn label_of(s: &Sock, name: &Name) -> u32 {
     }
 }
 
-/// Only link-local addresses have a scope that is kept.
+/// Is the address one of this link only, or of this interface, so that it says nothing without an interface (RFC 4007)?
+pub fn needs_scope(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || matches!(v6.segments()[0] & 0xff0f, 0xff01 | 0xff02),
+        IpAddr::V4(_) => false,
+    }
+}
+
+/// The interface that a name tells, where it means something.
 fn scope_of(name: &Name) -> u32 {
-    match name.ip {
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => name.scope,
-        _ => 0,
+    if needs_scope(name.ip) {
+        name.scope
+    } else {
+        0
     }
 }
 

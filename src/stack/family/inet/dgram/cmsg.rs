@@ -69,8 +69,8 @@ fn messages(mut rest: &[u8]) -> impl Iterator<Item = Result<Message<'_>>> {
 }
 
 /// Reads the ancillary data of a datagram to an IPv4 or IPv6 address (udp_cmsg_send, ip_cmsg_send,
-/// ip6_datagram_send_ctl). `six`: the socket is an IPv6 one; `marks`: may the process set SO_MARK?
-pub fn parse(control: &[u8], v4: bool, six: bool, marks: impl Fn() -> bool) -> Result<Control> {
+/// ip6_datagram_send_ctl). `six`: the socket is an IPv6 one. `may_mark`: has the process CAP_NET_RAW or CAP_NET_ADMIN?
+pub fn parse(control: &[u8], v4: bool, six: bool, may_mark: impl Fn() -> bool) -> Result<Control> {
     let mut out = Control::default();
     let mut others = false;
     for message in messages(control) {
@@ -88,8 +88,7 @@ pub fn parse(control: &[u8], v4: bool, six: bool, marks: impl Fn() -> bool) -> R
         for message in messages(control) {
             let m = message?;
             match m.level {
-                libc::SOL_SOCKET if m.kind == libc::SO_MARK && !marks() => return Err(Errno::EPERM),
-                libc::SOL_SOCKET => of_socket(&m, &mut out)?,
+                libc::SOL_SOCKET => of_socket(&m, &mut out, &may_mark)?,
                 libc::IPPROTO_IP if v4 => of_ip(&m, &mut out)?,
                 libc::IPPROTO_IPV6 if v4 && six && m.kind == libc::IPV6_PKTINFO => mapped_info(&m, &mut out)?,
                 libc::IPPROTO_IPV6 if !v4 => of_ipv6(&m, &mut out)?,
@@ -100,7 +99,7 @@ pub fn parse(control: &[u8], v4: bool, six: bool, marks: impl Fn() -> bool) -> R
     Ok(out)
 }
 
-fn of_socket(m: &Message<'_>, out: &mut Control) -> Result<()> {
+fn of_socket(m: &Message<'_>, out: &mut Control, may_mark: impl Fn() -> bool) -> Result<()> {
     match m.kind {
         libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => {
             let flags = m.int()? as u32;
@@ -111,12 +110,18 @@ fn of_socket(m: &Message<'_>, out: &mut Control) -> Result<()> {
             Ok(())
         }
         libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => Ok(()),
+        libc::SO_MARK if !may_mark() => Err(Errno::EPERM),
+        // Marks are for the rules of a firewall, which the network has none of.
+        libc::SO_MARK => m.int().map(drop),
         SCM_TXTIME if m.data.len() == 8 => {
             out.timed = true;
             Ok(())
         }
-        // No route of a network depends on the mark.
-        libc::SO_PRIORITY | libc::SO_MARK => m.int().map(drop),
+        libc::SO_PRIORITY => match m.int()? {
+            0..=6 => Ok(()),
+            _ if may_mark() => Ok(()),
+            _ => Err(Errno::EPERM),
+        },
         _ => Err(Errno::EINVAL),
     }
 }

@@ -30,14 +30,17 @@ pub fn held(s: &Sock) -> usize {
 /// Adds a piece, the first one with its way; without `more` all go. An error throws away what was held back.
 pub fn add(s: &Sock, path: Option<&Path>, more: bool, data: &mut Buffers<'_>) -> Result<usize> {
     let length = data.left();
-    let added = add_piece(s, path, data).and_then(|()| if more { Ok(()) } else { pull(s) });
+    // With the first piece memory is asked for, and with it comes what is to be told.
+    let told = || path.map_or(Ok(()), |_| send::told(s));
+    let added = add_piece(s, path, data, told).and_then(|()| if more { Ok(()) } else { pull(s) });
     if added.is_err() {
         store::drop_all(s.arena, s.slot, CORK);
     }
     added.map(|()| length)
 }
 
-fn add_piece(s: &Sock, path: Option<&Path>, data: &mut Buffers<'_>) -> Result<()> {
+/// `told` says what is to be told before the piece is kept.
+fn add_piece(s: &Sock, path: Option<&Path>, data: &mut Buffers<'_>, told: impl FnOnce() -> Result<()>) -> Result<()> {
     let length = data.left();
     let mut record = Record { length: length as u32, ..Record::default() };
     if let Some(path) = path {
@@ -57,7 +60,7 @@ fn add_piece(s: &Sock, path: Option<&Path>, data: &mut Buffers<'_>) -> Result<()
     if total > limits::longest_of(s.slot, v4) {
         return Err(Errno::EMSGSIZE);
     }
-    send::told(s)?;
+    told()?;
     store::add(s.arena, s.slot, CORK, &record, |span| span.take(data))
 }
 
@@ -94,7 +97,7 @@ pub fn pull(s: &Sock) -> Result<()> {
     send::put(s, &path, bytes.len(), 0, &mut Buffers::new(&list), |_| {})
 }
 
-/// An IPv4 socket was connected: what it holds back goes to the new peer (the kernel keeps the way in one place).
+/// The socket was connected over IPv4: what it holds back goes to the new peer (the kernel keeps the way in one place).
 pub fn redirect(s: &Sock) -> Result<()> {
     if !pending(s) || !s.slot.has(SlotFlags::PEER) {
         return Ok(());
@@ -103,5 +106,5 @@ pub fn redirect(s: &Sock) -> Result<()> {
     let peer = s.slot.peer();
     (path.packet.destination, path.packet.port) = (lookup::bits(peer.ip), peer.port);
     let list = List::one(bytes.as_ptr() as usize, bytes.len());
-    add_piece(s, Some(&path), &mut Buffers::new(&list))
+    add_piece(s, Some(&path), &mut Buffers::new(&list), || Ok(()))
 }

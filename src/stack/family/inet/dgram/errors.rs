@@ -51,10 +51,17 @@ fn wants_queue(slot: &Slot, v4: bool) -> bool {
 pub fn refused(s: &Sock, path: &Path, length: usize, mut data: Buffers<'_>) {
     let slot = s.slot;
     let v4 = is_v4(path.packet.destination);
+    // What is told of a datagram finds the socket as an answer to it would.
+    let own = slot.local();
+    if !own.is_any() && super::lookup::bits(own.ip) != path.packet.source {
+        return;
+    }
     let connected = slot.has(SlotFlags::PEER);
     if connected {
         let peer = slot.peer();
-        if (super::lookup::bits(peer.ip), peer.port) != (path.packet.destination, path.packet.port) {
+        // A peer's port of 0 is any (__udp4_lib_lookup).
+        let is_port = peer.port == 0 || peer.port == path.packet.port;
+        if super::lookup::bits(peer.ip) != path.packet.destination || !is_port {
             return;
         }
     }
@@ -76,9 +83,15 @@ pub fn refused(s: &Sock, path: &Path, length: usize, mut data: Buffers<'_>) {
 
 /// A datagram was too long for the way, which takes packets of `mtu` bytes.
 pub fn too_long(s: &Sock, path: &Path, mtu: u32) {
-    if wants_queue(s.slot, is_v4(path.packet.destination)) {
+    let v4 = is_v4(path.packet.destination);
+    if wants_queue(s.slot, v4) {
+        let mut path = *path;
+        if v4 {
+            // The port that is told over IPv4 is the peer's (ip_append_data).
+            path.packet.port = if s.slot.has(SlotFlags::PEER) { s.slot.peer().port } else { 0 };
+        }
         let error = Extended { errno: libc::EMSGSIZE, origin: LOCAL, kind: 0, code: 0, info: mtu, data: 0 };
-        queue(s, path, &error, 0, &[]);
+        queue(s, &path, &error, 0, &[]);
         news(s);
     }
 }

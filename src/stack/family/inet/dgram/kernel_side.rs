@@ -5,6 +5,7 @@
 //! known per process; a child of a fork inherits both.
 #![allow(unsafe_code)]
 
+use core::net::IpAddr;
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
 use crate::abi::{Errno, Name, Result};
@@ -50,7 +51,8 @@ fn make(s: &Sock) -> Result<i32> {
     let fd = kernel::move_up(kernel::socket(s.family(), kind, 0)?)?;
     options::repeat(s.slot, fd);
     let local = s.slot.local();
-    if local.port != 0 {
+    // A stream's is there for its groups alone.
+    if local.port != 0 && s.kind() == libc::SOCK_DGRAM {
         let bind = |port| {
             let (name, length) = Name { port, flow: 0, ..local }.encode();
             kernel::bind(fd, &name[..length])
@@ -114,6 +116,12 @@ pub fn connect(s: &Sock, to: Option<&Name>) -> Result<()> {
         (None, Some(fd)) => kernel::connect(fd, &[0; 16]),
         (None, None) => Ok(()),
     }
+}
+
+/// The companion's own address: a connected one's is that of the interface which its peer is reached through.
+pub fn address(s: &Sock) -> Option<IpAddr> {
+    let (bytes, length) = kernel::getsockname(descriptor(s)?).ok()?;
+    Name::parse_any(bytes.get(..length)?).ok().map(|name| name.ip)
 }
 
 /// poll(2)'s events of the companion: something to read, an error.

@@ -11,7 +11,7 @@ mod deliver;
 mod errors;
 mod filter;
 mod full_filter;
-mod kernel_side;
+pub(super) mod kernel_side;
 mod limits;
 pub(super) mod lookup;
 mod mailbox;
@@ -142,15 +142,13 @@ impl SocketOps for Dgram {
     }
 
     fn getname(&self, s: &Sock, peer: bool) -> Result<Name> {
-        if !peer {
-            return Ok(s.slot.local());
+        let name = if peer { s.slot.peer() } else { s.slot.local() };
+        if peer && !(s.slot.has(SlotFlags::PEER) && name.port != 0) {
+            return Err(Errno::ENOTCONN);
         }
-        let name = s.slot.peer();
-        if s.slot.has(SlotFlags::PEER) && name.port != 0 {
-            Ok(name)
-        } else {
-            Err(Errno::ENOTCONN)
-        }
+        // An address of one link only is told with the interface that the socket is bound to by now (inet6_getname).
+        let scope = if address::needs_scope(name.ip) { opts::word(s.slot, opts::DEVICE) } else { 0 };
+        Ok(Name { scope, ..name })
     }
 
     fn has_bell(&self, s: &Sock) -> bool {

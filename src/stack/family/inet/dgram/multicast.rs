@@ -77,6 +77,10 @@ fn act_of(name: i32) -> Option<Act> {
 /// setsockopt(2) of what concerns groups.
 pub fn set_option(s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) -> Option<Result<()>> {
     let six = s.family() == libc::AF_INET6;
+    // The first int is read before it is asked what for (do_ipv6_setsockopt).
+    if level == libc::IPPROTO_IPV6 && six && length >= 4 && !value.is_null() && value.read_u32().is_err() {
+        return Some(Err(Errno::EFAULT));
+    }
     match (level, name) {
         (libc::IPPROTO_IP, libc::IP_MULTICAST_IF) => Some(set_interface(s, value, length)),
         (libc::IPPROTO_IP, libc::IP_MSFILTER) => Some(set_filter(s, value, length)),
@@ -112,6 +116,20 @@ pub fn get_option(s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserP
         }
         _ => None,
     }
+}
+
+/// The same of a stream, which may be in groups by all but the oldest options (do_ip_setsockopt, do_ipv6_setsockopt). It never
+/// hears them, so that the socket of the kernel that stands beside it is the member, also on the loopback interface.
+pub fn set_option_of_stream(s: &Sock, level: i32, name: i32, at: UserPtr, length: i32) -> Option<Result<()>> {
+    let ours = match (level, name) {
+        (_, libc::MCAST_JOIN_GROUP..=libc::MCAST_LEAVE_SOURCE_GROUP | libc::MCAST_MSFILTER) => {
+            level == libc::IPPROTO_IP || level == libc::IPPROTO_IPV6 && s.family() == libc::AF_INET6
+        }
+        (libc::IPPROTO_IP, libc::IP_UNBLOCK_SOURCE..=libc::IP_DROP_SOURCE_MEMBERSHIP | libc::IP_MSFILTER) => true,
+        _ => false,
+    };
+    let join = || kernel_side::set_option(s, level, name, &Value::read(at, length, 0)?.0);
+    ours.then(join)
 }
 
 /// The interface, if it is the network's: named by its number or by its address, or not at all.

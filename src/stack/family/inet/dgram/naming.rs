@@ -1,12 +1,12 @@
 //! How a socket comes by its names: bind, connect, the automatic port, and giving them up again.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use core::sync::atomic::Ordering::*;
 
-use super::lookup::is_v4;
+use super::address::needs_scope;
 use super::place::{CHANGES, CONNECTED, MULTICAST_IF};
 use super::source::Reach;
-use super::{address, changed, cork, kernel_side, lookup, opts, source, state, take_name, LOOPBACK};
+use super::{address, changed, cork, kernel_side, opts, source, state, take_name, LOOPBACK};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::names::{Kind, Names};
 use crate::shm::{Slot, SlotFlags};
@@ -26,7 +26,7 @@ pub fn is_broadcast(ip: IpAddr) -> bool {
 pub fn keeps(s: &Sock, name: &Name) -> bool {
     match name.canonical() {
         IpAddr::V4(v4) if v4.is_multicast() => !s.slot.has(SlotFlags::BOUND) || goes_out_here(s, 0),
-        IpAddr::V4(v4) if v4.is_broadcast() => !opts::flag(s.slot, opts::BROADCAST),
+        IpAddr::V4(v4) if v4.is_broadcast() => !opts::flag(s.slot, opts::BROADCAST) || broadcasts_here(s, 0),
         IpAddr::V6(v6) => v6.is_multicast(),
         _ => false,
     }
@@ -34,21 +34,19 @@ pub fn keeps(s: &Sock, name: &Name) -> bool {
 
 /// Do datagrams to a group leave through the loopback interface? `asked` is an interface that was named with one.
 pub fn goes_out_here(s: &Sock, asked: u32) -> bool {
-    let named = [asked, opts::word(s.slot, opts::DEVICE), (s.slot.extra[MULTICAST_IF].load(Acquire) >> 32) as u32];
+    through_here(s, [asked, opts::word(s.slot, opts::DEVICE), (s.slot.extra[MULTICAST_IF].load(Acquire) >> 32) as u32])
+}
+
+/// Does what is sent to 255.255.255.255 leave through the loopback interface?
+pub fn broadcasts_here(s: &Sock, asked: u32) -> bool {
+    through_here(s, [asked, opts::word(s.slot, opts::DEVICE), u32::from_be(opts::word(s.slot, opts::IP_UNICAST_IF))])
+}
+
+/// Is the first interface that is named the loopback one? If none is, the socket's own address says (ip_route_output_key).
+fn through_here(s: &Sock, named: [u32; 3]) -> bool {
     match named.into_iter().find(|index| *index != 0) {
         Some(index) => index == LOOPBACK,
         None => s.slot.local().is_loopback() || crate::config::get().isolated,
-    }
-}
-
-/// Is the address one of this link only, so that it says nothing without an interface (RFC 4007)?
-fn needs_scope(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            first & 0xffc0 == 0xfe80 || matches!(first & 0xff0f, 0xff01 | 0xff02)
-        }
-        IpAddr::V4(_) => false,
     }
 }
 
@@ -59,16 +57,24 @@ fn scoped(name: Name) -> Name {
 
 /// bind(2) (__inet_bind, __inet6_bind).
 pub fn bind(s: &Sock, given: &[u8]) -> Result<()> {
-    let name = scoped(address::for_bind(s, given)?);
+    let mut name = address::for_bind(s, given)?;
+    let _held = s.slot.lock.lock();
+    if s.family() == libc::AF_INET6 && s.slot.has(SlotFlags::BOUND) {
+        return Err(Errno::EINVAL);
+    }
     if needs_scope(name.ip) {
-        if name.scope == 0 && opts::word(s.slot, opts::DEVICE) == 0 {
+        // The socket is bound to the interface as well, also when it is not to the address in the end.
+        if name.scope != 0 {
+            s.slot.options[opts::DEVICE].store(name.scope, Relaxed);
+        }
+        name.scope = opts::word(s.slot, opts::DEVICE);
+        if name.scope == 0 {
             return Err(Errno::EINVAL);
         }
-        if name.scope != 0 && !source::interface_exists(s, name.scope) {
+        if !source::interface_exists(s, name.scope) {
             return Err(Errno::ENODEV);
         }
     }
-    let _held = s.slot.lock.lock();
     let ours = name.is_any() || name.is_loopback() || is_group(name.ip) || is_broadcast(name.ip);
     if !ours && !opts::flag(s.slot, opts::IP_FREEBIND) {
         return Err(Errno::EADDRNOTAVAIL);
@@ -108,7 +114,7 @@ fn take_automatic(s: &Sock) -> Result<()> {
 fn peer_of(s: &Sock, given: &[u8]) -> Result<Name> {
     let six = s.family() == libc::AF_INET6;
     if six && family_of(given) == Some(libc::AF_INET) {
-        if opts::flag(s.slot, opts::V6_ONLY) {
+        if source::speaks_v4(s).is_err() {
             return Err(Errno::EAFNOSUPPORT);
         }
         return Ok(Name::parse(given, libc::AF_INET)?.seen_by(libc::AF_INET6));
@@ -119,6 +125,29 @@ fn peer_of(s: &Sock, given: &[u8]) -> Result<Name> {
     }
     let name = Name::parse(given, s.family())?;
     Ok(Name { flow: address::label_of(s, &name), ..name })
+}
+
+/// A peer of one link only binds the socket to the interface, also when it is not connected in the end.
+///
+/// Errors: EINVAL for no interface, or another one than the socket is bound to.
+fn bind_to_scope(s: &Sock, to: &Name) -> Result<()> {
+    if !needs_scope(to.ip) {
+        return Ok(());
+    }
+    let device = &s.slot.options[opts::DEVICE];
+    let bound = device.load(Relaxed);
+    let asked = match to.scope {
+        0 if bound == 0 && is_group(to.ip) => opts::word(s.slot, opts::IPV6_MULTICAST_IF),
+        0 => bound,
+        scope if bound == 0 || bound == scope => scope,
+        _ => return Err(Errno::EINVAL),
+    };
+    if asked == 0 {
+        return Err(Errno::EINVAL);
+    }
+    device.store(asked, Relaxed);
+    changed(s.arena, s.slot);
+    Ok(())
 }
 
 /// connect(2).
@@ -134,17 +163,15 @@ pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
     automatic(s)?;
     let mut to = scoped(peer_of(s, given)?);
     to.ip = source::not_any(s, to.ip);
+    bind_to_scope(s, &to)?;
     let outside = source::reachable(s, &to, false)? == Reach::Kernel;
     kernel_side::connect(s, outside.then_some(&to))?;
     let _held = s.slot.lock.lock();
     let local = s.slot.local();
     let old = (local.ip, s.slot.has(SlotFlags::PEER).then(|| s.slot.peer()));
     if local.is_any() {
-        let ip = match (is_v4(lookup::bits(to.ip)), s.family()) {
-            (true, libc::AF_INET) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            (true, _) => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
-            _ => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        };
+        let seen = if outside { kernel_side::address(s) } else { None };
+        let ip = seen.filter(|ip| !ip.to_canonical().is_unspecified()).unwrap_or_else(|| address::route_source(&to));
         rename(s, Name { ip, ..local });
     }
     s.slot.set_peer(to);
@@ -154,7 +181,7 @@ pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
         s.slot.extra[CONNECTED].store(s.arena.header().next_order() + 1, Release);
     }
     changed(s.arena, s.slot);
-    if s.family() == libc::AF_INET {
+    if to.canonical().is_ipv4() {
         cork::redirect(s)?;
     }
     Ok(())

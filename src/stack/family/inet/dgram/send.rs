@@ -66,19 +66,28 @@ fn send_slowly(s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
     let changes = s.slot.extra[CHANGES].load(Acquire);
     let (to, connected) = source::destination(s, m.to)?;
     let v4 = is_v4(bits(to.ip));
+    if six && v4 {
+        // What udp_sendmsg says comes first, for whom udpv6_sendmsg leaves it to.
+        source::speaks_v4(s)?;
+        if length > 0xffff {
+            return Err(Errno::EMSGSIZE);
+        }
+        if m.flags & libc::MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+    }
+    if to.port == 0 && (!connected || six && v4) {
+        return Err(Errno::EINVAL);
+    }
     let port_changes = cache::port_changes(s, to.port);
-    let control = if m.control.is_empty() {
-        Control::default()
-    } else {
-        cmsg::parse(m.control, v4, six, || crate::options::may_mark(s))?
+    let control = match m.control {
+        [] => Control::default(),
+        control => cmsg::parse(control, v4, six, || options::may_mark(s))?,
     };
     if control.timed && !options::row::was_set(s.slot, options::TXTIME_FLAGS) {
         return Err(Errno::EINVAL);
     }
     let path = source::path(s, &to, connected, &control)?;
-    if v4 && length > 0xffff {
-        return Err(Errno::EMSGSIZE);
-    }
     if m.flags & MSG_PROBE != 0 {
         m.data.advance(length);
         return Ok(length);
@@ -176,7 +185,11 @@ pub fn put(
         }
         *data = start;
     }
-    data.advance(length);
+    // Nobody is there, but the datagram was made.
+    let mut unheard = vec![0; length];
+    if data.take_slice(&mut unheard) < length {
+        return Err(Errno::EFAULT);
+    }
     errors::refused(s, path, length, start);
     Ok(())
 }

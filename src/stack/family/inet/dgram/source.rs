@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::cmsg::Control;
 use super::lookup::{bits, is_v4, Packet};
-use super::naming::{goes_out_here, is_broadcast, is_group};
+use super::naming::{broadcasts_here, goes_out_here, is_broadcast, is_group};
 use super::place::MULTICAST_IF;
 use super::{opts, LOOPBACK};
 use crate::abi::{family_of, Errno, Name, Result};
@@ -52,9 +52,11 @@ pub fn not_any(s: &Sock, ip: IpAddr) -> IpAddr {
     };
     match ip {
         IpAddr::V4(_) => IpAddr::V4(own_v4.unwrap_or(Ipv4Addr::LOCALHOST)),
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() || own_v4.is_some() => {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
             IpAddr::V6(own_v4.unwrap_or(Ipv4Addr::LOCALHOST).to_ipv6_mapped())
         }
+        // A socket with an address of IPv4, be it the wildcard, stays there.
+        IpAddr::V6(_) if is_v4(bits(own.ip)) => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     }
 }
@@ -64,23 +66,31 @@ pub fn reachable(s: &Sock, to: &Name, connected: bool) -> Result<Reach> {
     reachable_through(s, to, connected, 0)
 }
 
+/// May the socket send to IPv4? One that is IPv6's alone, or bound to an address of IPv6, may not.
+///
+/// Errors: ENETUNREACH.
+pub fn speaks_v4(s: &Sock) -> Result<()> {
+    let own = s.slot.local();
+    let bound_to_v6 = !is_v4(bits(own.ip)) && !own.is_any() && s.slot.has(SlotFlags::ADDRESS_LOCKED);
+    if s.family() == libc::AF_INET6 && (opts::flag(s.slot, opts::V6_ONLY) || bound_to_v6) {
+        return Err(Errno::ENETUNREACH);
+    }
+    Ok(())
+}
+
 fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result<Reach> {
     let own = s.slot.local();
     let six = s.family() == libc::AF_INET6;
     let own_v4 = is_v4(bits(own.ip));
     let reach = match to.canonical() {
         IpAddr::V4(v4) => {
-            if six && opts::flag(s.slot, opts::V6_ONLY) {
-                return Err(Errno::ENETUNREACH);
-            }
-            if six && !own_v4 && !own.is_any() && s.slot.has(SlotFlags::ADDRESS_LOCKED) {
-                return Err(Errno::ENETUNREACH);
-            }
+            speaks_v4(s)?;
             if is_broadcast(to.ip) {
-                if !connected && !opts::flag(s.slot, opts::BROADCAST) {
+                // An IPv6 socket looks for the way each time.
+                if (six || !connected) && !opts::flag(s.slot, opts::BROADCAST) {
                     return Err(Errno::EACCES);
                 }
-                if v4.is_loopback() || config::get().isolated {
+                if v4.is_loopback() || broadcasts_here(s, asked) {
                     Reach::All
                 } else {
                     Reach::Kernel
@@ -98,15 +108,21 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
             }
         }
         IpAddr::V6(v6) => {
-            if six && own_v4 && !own.is_any() {
+            // The loopback interface has no route to IPv6 groups. The socket's own address says nothing of the way.
+            let named =
+                [asked, to.scope, opts::word(s.slot, opts::DEVICE), opts::word(s.slot, opts::IPV6_MULTICAST_IF)];
+            let nowhere = v6.is_multicast()
+                && match named.into_iter().find(|index| *index != 0) {
+                    Some(index) => index == LOOPBACK,
+                    None => config::get().isolated,
+                };
+            // ::ffff:0.0.0.0 counts as well.
+            if six && own_v4 && !nowhere {
                 return Err(Errno::EAFNOSUPPORT);
             }
             if v6.is_loopback() && !network::is_resolver(to) {
                 Reach::One
-            } else if v6.is_multicast()
-                && goes_out_here(s, asked.max(opts::word(s.slot, opts::IPV6_MULTICAST_IF)).max(to.scope))
-            {
-                // The loopback interface has no route to IPv6 groups.
+            } else if nowhere {
                 return Err(Errno::ENETUNREACH);
             } else {
                 Reach::Kernel
@@ -127,9 +143,7 @@ fn given(s: &Sock, to: &[u8]) -> Result<Option<Name>> {
         None => return Err(Errno::EINVAL),
         Some(libc::AF_UNSPEC) if six => return Ok(None),
         Some(libc::AF_INET) if six => {
-            if opts::flag(s.slot, opts::V6_ONLY) {
-                return Err(Errno::ENETUNREACH);
-            }
+            speaks_v4(s)?;
             Name::parse(to, libc::AF_INET)?.seen_by(libc::AF_INET6)
         }
         Some(libc::AF_INET6) if six => Name::parse(to, libc::AF_INET6)?,
@@ -143,13 +157,10 @@ fn given(s: &Sock, to: &[u8]) -> Result<Option<Name>> {
         }
         Some(_) => Name::parse(to, libc::AF_INET)?,
     };
-    if name.port == 0 {
-        return Err(Errno::EINVAL);
-    }
     Ok(Some(name))
 }
 
-/// The destination of a datagram, before its ancillary data is looked at.
+/// The destination of a datagram, before its port and its ancillary data are looked at, and whether it is the peer.
 pub fn destination(s: &Sock, to: &[u8]) -> Result<(Name, bool)> {
     match given(s, to)? {
         Some(name) => Ok((Name { ip: not_any(s, name.ip), ..name }, false)),

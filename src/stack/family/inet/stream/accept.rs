@@ -22,6 +22,10 @@ use crate::wait;
 /// net.core.somaxconn caps the backlog; the kernel applies it to the anchor too.
 pub fn listen(s: &Sock, backlog: i32) -> Result<()> {
     let _held = s.slot.lock.lock();
+    // A connection whose end nobody was told of is under way still (SS_CONNECTING).
+    if s.slot.has(SlotFlags::CONNECT_UNTOLD) {
+        return Err(Errno::EINVAL);
+    }
     match s.slot.state.load(Acquire) {
         state::LISTEN => return kernel::listen(s.fd, backlog),
         state::CLOSE if s.slot.conn().is_none_or(|_| s.end().is_none_or(|e| e.own().slot.load(Relaxed) == 0)) => {}

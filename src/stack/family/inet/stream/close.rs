@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::*;
 
+use super::super::dgram::kernel_side;
 use super::super::reuseport;
 use super::{deferred, state, transport};
 use crate::abi::{Errno, Name, Result};
@@ -138,6 +139,7 @@ pub fn release(s: &Sock) {
     }
     s.slot.set_conn(None);
     super::let_go(s.arena, s.slot);
+    kernel_side::drop_companion(s.number);
     reuseport::let_go(s.arena, s.slot);
 }
 

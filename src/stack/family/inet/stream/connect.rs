@@ -110,6 +110,9 @@ pub fn with_data(s: &Sock, m: &mut Outgoing<'_>) -> Result<()> {
     connect(s, m.to, s.nonblocking() || m.flags & libc::MSG_DONTWAIT != 0)
 }
 
+/// The loopback interface's index, in every network namespace.
+const LOOPBACK: u32 = 1;
+
 enum Target {
     Nobody,
     Itself,
@@ -178,6 +181,12 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
         }
         let (name, v4) = (slot.local(), to.canonical().is_ipv4());
         let six = slot.family.load(Relaxed) == libc::AF_INET6 as u32;
+        // compute_score: an interface that was named counts as much as the family, and another one keeps out.
+        let device = options::word(slot, options::DEVICE);
+        if device > LOOPBACK {
+            return None;
+        }
+        let fits = 1 + device + !six as u32;
         if name.is_any() {
             let covers = match (v4, six) {
                 (true, true) => !options::flag(slot, options::V6_ONLY),
@@ -185,9 +194,9 @@ fn listener(names: &Names, to: &Name, from: &Name) -> Option<u32> {
                 // The wildcard that is IPv4's, v4-mapped, is for IPv4 alone.
                 (false, _) => name.canonical().is_ipv6(),
             };
-            return covers.then_some(1 + !six as u32);
+            return covers.then_some(fits);
         }
-        (name.canonical() == to.canonical()).then_some(4 + !six as u32)
+        (name.canonical() == to.canonical()).then_some(4 + fits)
     };
     // Twice through a chain that is short, rather than a list.
     let scores = || names.holders(Kind::Tcp, to.port).filter_map(|(number, slot)| Some((number, score(slot)?)));

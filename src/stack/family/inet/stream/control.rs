@@ -11,9 +11,9 @@ const STAMP_ON_THE_WAY_OUT: u32 = 0x103 | 1 << 9 | 1 << 18;
 
 const SCM_TXTIME: i32 = 61;
 
-/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME; `marks`: may the process set
-/// SO_MARK? Gives the time stamps that one of them asks for. Errors: EINVAL, EPERM.
-pub fn check(mut rest: &[u8], timed: bool, marks: impl Fn() -> bool) -> Result<Option<u32>> {
+/// Checks the messages one after the other (CMSG_OK). `timed`: the socket has SO_TXTIME; `may_mark`: has the process
+/// CAP_NET_RAW or CAP_NET_ADMIN? Gives the time stamps that one of them asks for. Errors: EINVAL, EPERM.
+pub fn check(mut rest: &[u8], timed: bool, may_mark: impl Fn() -> bool) -> Result<Option<u32>> {
     let mut stamps = None;
     let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
     while rest.len() >= HEADER {
@@ -25,10 +25,14 @@ pub fn check(mut rest: &[u8], timed: bool, marks: impl Fn() -> bool) -> Result<O
         if level == libc::SOL_SOCKET {
             match kind {
                 libc::SCM_RIGHTS | libc::SCM_CREDENTIALS => {}
-                libc::SO_MARK if !marks() => return Err(Errno::EPERM),
+                libc::SO_MARK if !may_mark() => return Err(Errno::EPERM),
                 libc::SO_MARK if data.len() == 4 => {}
                 SCM_TXTIME if timed && data.len() == 8 => {}
-                libc::SO_PRIORITY if data.len() == 4 => {}
+                libc::SO_PRIORITY if data.len() == 4 => {
+                    if !(0..=6).contains(&word(data)) && !may_mark() {
+                        return Err(Errno::EPERM);
+                    }
+                }
                 libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW
                     if data.len() == 4 && word(data) as u32 & !STAMP_ON_THE_WAY_OUT == 0 =>
                 {

@@ -19,6 +19,7 @@ mod urgent;
 
 use core::sync::atomic::Ordering::*;
 
+use super::dgram::multicast;
 use super::{address, state};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::{forward, Incoming, Outgoing, SocketOps};
@@ -88,6 +89,10 @@ impl SocketOps for Stream {
     fn bind(&self, s: &Sock, address: &[u8]) -> Result<()> {
         let name = address::for_bind(s, address)?;
         let _held = s.slot.lock.lock();
+        // IPv4 looks first whether the address is one of this machine, or of many.
+        if s.slot.has(SlotFlags::BOUND) && (s.family() == libc::AF_INET6 || address::is_for_many(&name)) {
+            return Err(Errno::EINVAL);
+        }
         if !name.is_any() && !name.is_loopback() {
             return Err(Errno::EADDRNOTAVAIL);
         }
@@ -118,8 +123,8 @@ impl SocketOps for Stream {
     fn send(&self, s: &Sock, m: &mut Outgoing<'_>) -> Result<usize> {
         let mut stamps = None;
         if !m.control.is_empty() {
-            let marks = || options::may_mark(s);
-            stamps = control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS), marks)?;
+            let may_mark = || options::may_mark(s);
+            stamps = control::check(m.control, options::row::was_set(s.slot, options::TXTIME_FLAGS), may_mark)?;
         }
         if stamps.is_none() && !s.slot.has(SlotFlags::SLOW) {
             return data::send(s, m);
@@ -163,7 +168,9 @@ impl SocketOps for Stream {
     }
 
     fn set_option(&self, s: &Sock, level: i32, name: i32, value: UserPtr, length: i32) -> Option<Result<()>> {
-        filter::set_option(s, level, name, value, length).or_else(|| keys::set_option(s, level, name, value, length))
+        filter::set_option(s, level, name, value, length)
+            .or_else(|| keys::set_option(s, level, name, value, length))
+            .or_else(|| multicast::set_option_of_stream(s, level, name, value, length))
     }
 
     fn get_option(&self, s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserPtr) -> Option<Result<()>> {
