@@ -14,6 +14,7 @@ pub mod ears;
 pub mod family;
 pub mod fdtable;
 pub mod kernel;
+pub mod mapping;
 pub mod messages;
 pub mod names;
 pub mod network;

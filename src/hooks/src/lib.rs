@@ -17,6 +17,7 @@ mod descriptors;
 mod limits;
 #[cfg(target_arch = "x86_64")]
 mod loading;
+mod memory;
 mod messages;
 mod process;
 mod ranges;

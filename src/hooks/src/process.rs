@@ -7,7 +7,7 @@ use stack::offspring::image::{self, Target};
 use stack::offspring::spawn::{self, Action, Child};
 use stack::offspring::{self, environment, exec};
 use stack::shm::views::UserPtr;
-use stack::{network, process};
+use stack::{network, process, readiness};
 
 type Strings = *const *const c_char;
 
@@ -67,6 +67,7 @@ hook! {
             if memory && flags & libc::CLONE_THREAD == 0 { process::lend(); }
             return real!(clone)(main, stack, flags, argument, parent_tid, tls, child_tid);
         };
+        readiness::share_all();
         let mut start = Start { main: first, argument };
         offspring::copying(files, || {
             let start = (&raw mut start).cast();

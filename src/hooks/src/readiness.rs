@@ -306,13 +306,19 @@ hook! {
     unsafe fn epoll_pwait2(
         epoll_fd: c_int, events: *mut epoll_event, most: c_int, timeout: *const timespec, mask: *const sigset_t
     ) -> c_int => our_epoll_pwait2 {
-        if !epoll::is_mixed(epoll_fd) {
-            return real!(epoll_pwait2)(epoll_fd, events, most, timeout, mask);
-        }
-        let asked = from_timespec(timeout).and_then(|t| Ok((t, mask_of(mask)?)));
+        let asked = from_timespec(timeout).and_then(|t| Ok((Until::new(t), mask_of(mask)?)));
         match asked {
-            Ok((timeout_ns, mask)) => wait_ours(epoll_fd, events, most, &Until::new(timeout_ns), mask).unwrap_or(0),
-            Err(error) => answer(|| Err::<i32, _>(error)),
+            Ok((until, mask)) if epoll::is_mixed(epoll_fd) => {
+                wait_ours(epoll_fd, events, most, &until, mask).unwrap_or(0)
+            }
+            Err(error) if epoll::is_mixed(epoll_fd) => answer(|| Err::<i32, _>(error)),
+            Err(_) => real!(epoll_pwait2)(epoll_fd, events, most, timeout, mask),
+            Ok((until, words)) => {
+                until.deadline();
+                let native =
+                    epoll::native(epoll_fd, events, || real!(epoll_pwait2)(epoll_fd, events, most, timeout, mask));
+                native.or_else(|| wait_ours(epoll_fd, events, most, &until, words)).unwrap_or(0)
+            }
         }
     }
 }

@@ -54,6 +54,7 @@ pub fn own_path() -> CString {
 }
 
 extern "C" fn before_fork() {
+    stack::readiness::share_all();
     descriptors::before_fork();
 }
 

@@ -8,7 +8,9 @@ use stack::shm::views::UserPtr;
 
 use crate::boundary::set_errno;
 use crate::descriptors as fds;
-use crate::{confine, limits, messages, process, ranges, readiness, signals, sockets, streams, transfer, vectors};
+use crate::{
+    confine, limits, memory, messages, process, ranges, readiness, signals, sockets, streams, transfer, vectors,
+};
 
 // The macro has no variadics: the words that the caller did not give are read and not used.
 hook! {
@@ -75,6 +77,7 @@ unsafe fn moves(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_long
         libc::SYS_pwritev2 => go!(vectors::our_pwritev2, a, b, c, d, f),
         libc::SYS_sendfile => go!(transfer::our_sendfile, a, b, c, d),
         libc::SYS_splice => go!(transfer::our_splice, a, b, c, d, e, f),
+        libc::SYS_mmap => go!(memory::our_mmap, a, b, c, d, e, f),
         _ => None,
     }
 }
@@ -151,6 +154,7 @@ unsafe fn processes(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_
     let copies = |flags: usize, stack: usize| flags & libc::CLONE_VM as usize == 0 && stack == 0;
     let copying = |flags: usize| {
         let one_table = flags & libc::CLONE_FILES as usize != 0;
+        stack::readiness::share_all();
         Some(offspring::copying(one_table, || real!(syscall)(number, a, b, c, d, e, f)))
     };
     let lends = |flags: usize| flags & libc::CLONE_VM as usize != 0 && flags & libc::CLONE_THREAD as usize == 0;

@@ -3,6 +3,7 @@
 
 use libc::{c_int, c_uint, loff_t, off_t, size_t, ssize_t};
 use stack::shm::views::UserPtr;
+use stack::signal::cancel;
 use stack::{fdtable, transfer};
 
 fn at<T>(p: *const T) -> UserPtr {
@@ -12,8 +13,12 @@ fn at<T>(p: *const T) -> UserPtr {
 hook! {
     unsafe fn sendfile(out: c_int, from: c_int, offset: *mut off_t, count: size_t) -> ssize_t => our_sendfile {
         let ours = if fdtable::owned(out) { out } else { from };
-        point!(ours, _s => transfer::sendfile(out, from, at(offset), count),
-            else real!(sendfile)(out, from, offset, count))
+        // It may wait, but no thread is cancelled in it (man 7 pthreads).
+        loop {
+            if !fdtable::owned(ours) { break real!(sendfile)(out, from, offset, count); }
+            let work = || cancel::without(|| transfer::sendfile(out, from, at(offset), count));
+            if let Some(answered) = crate::boundary::attempt(work) { break answered; }
+        }
     }
 }
 signature!(sendfile, our_sendfile, fn(c_int, c_int, *mut off_t, size_t) -> ssize_t);

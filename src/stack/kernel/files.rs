@@ -334,6 +334,29 @@ pub fn map_shared(fd: i32, length: usize) -> Result<*mut u8> {
     unsafe { sys!(mmap, 0, length, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) }.map(|p| p as *mut u8)
 }
 
+/// What mmap(2) is asked for, but for the file.
+pub struct Mapping {
+    /// Where, or a hint.
+    pub at: usize,
+    /// How many bytes.
+    pub length: usize,
+    /// PROT_ bits.
+    pub protection: i32,
+    /// MAP_ bits.
+    pub flags: i32,
+    /// Where in the file.
+    pub offset: i64,
+}
+
+/// mmap(2) as the program asks for it; gives the address.
+///
+/// # Safety
+/// With MAP_FIXED what is there is replaced, which is the program's own affair.
+pub unsafe fn map(fd: i32, how: &Mapping) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { sys!(mmap, how.at, how.length, how.protection, how.flags, fd, how.offset) }
+}
+
 /// Maps private zeroed memory.
 pub fn map_private(length: usize) -> Result<*mut u8> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;

@@ -7,6 +7,7 @@
 mod diag;
 mod epoll;
 mod files;
+mod maps;
 mod processes;
 mod sleep;
 mod sockets;
@@ -16,6 +17,7 @@ mod ticks;
 pub use diag::*;
 pub use epoll::*;
 pub use files::*;
+pub use maps::*;
 pub use processes::*;
 pub use sleep::*;
 pub use sockets::*;

@@ -101,7 +101,8 @@ pub const ROWS: &[Row] = &[
     own(libc::TCP_REPAIR_WINDOW, TCP, Get::Own(sp::repair_window), Set::Refuse(Errno::EPERM)),
     own(libc::TCP_TIMESTAMP, TCP, Get::Find(timestamp), Set::Refuse(Errno::EPERM)),
     own(TCP_AO_REPAIR, TCP, Get::Refuse(Errno::EPERM), Set::Refuse(Errno::EPERM)),
-    own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Own(sp::zerocopy_receive), Set::Refuse(NO)),
+    // Read by the protocol itself.
+    own(libc::TCP_ZEROCOPY_RECEIVE, TCP, Get::Refuse(NO), Set::Refuse(NO)),
 ];
 
 fn open(s: &Sock) -> bool {

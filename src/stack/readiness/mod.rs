@@ -9,7 +9,7 @@ mod poke;
 mod poll;
 pub mod select;
 
-pub use epoll::{leave, leaving, not_forked, pack, stays, unpack};
+pub use epoll::{leave, leaving, not_forked, pack, share_all, stays, unpack};
 pub use internal::is_internal;
 pub use poke::{poke, Poke};
 pub use poll::{first_look, poll};

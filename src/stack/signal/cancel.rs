@@ -26,6 +26,7 @@ static BEYOND: AtomicUsize = AtomicUsize::new(0);
 extern "C-unwind" {
     fn pthread_testcancel();
     fn pthread_cancel(thread: pthread_t) -> c_int;
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
 /// A cancellation point: ends the thread if that was asked for and is enabled. Nothing may be held here that a handler
@@ -35,6 +36,18 @@ pub fn test() {
     if REQUESTS.load(Relaxed) != 0 {
         test_now();
     }
+}
+
+/// Does what may wait but is no cancellation point.
+pub fn without<T>(act: impl FnOnce() -> T) -> T {
+    const DISABLE: c_int = 1;
+    let mut before = 0;
+    // SAFETY: the word is writable.
+    unsafe { pthread_setcancelstate(DISABLE, &mut before) };
+    let done = act();
+    // SAFETY: what it was.
+    unsafe { pthread_setcancelstate(before, &mut 0) };
+    done
 }
 
 /// At the end of a critical section that was long: the end of a thread that can be cut anywhere, put off by it.

@@ -91,43 +91,6 @@ pub fn no_upper_layer(s: &Sock, at: UserPtr, length: usize) -> Result<()> {
     Err(Errno::ENOENT)
 }
 
-/// TCP_ZEROCOPY_RECEIVE: struct tcp_zerocopy_receive says where pages are to be put. Less than a page is left to
-/// recv(2), which the answer tells; there is no mapping of the socket that more could be put into.
-pub fn zerocopy_receive(s: &Sock, room: &Room) -> Result<()> {
-    const PAGE: u64 = 4096;
-    // The address, how much, and how much is left to recv(2).
-    const LEAST: usize = 16;
-    const WHOLE: usize = 64;
-    const IN_QUEUE: usize = 16;
-    const ERROR: usize = 20;
-    if room.given < 12 {
-        return Err(Errno::EINVAL);
-    }
-    let mut block = [0u8; WHOLE];
-    let length = room.given.min(WHOLE);
-    room.value.read(&mut block[..length])?;
-    let address = u64::from_ne_bytes([block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7]]);
-    if address % PAGE != 0 {
-        return Err(Errno::EINVAL);
-    }
-    if super::tcp_state(s) == crate::family::inet::state::LISTEN {
-        return Err(Errno::ENOTCONN);
-    }
-    let waiting = s.end().map_or(0, |e| e.rx().buffered());
-    if waiting >= PAGE {
-        return Err(Errno::EINVAL);
-    }
-    block[8..12].fill(0);
-    block[12..LEAST].copy_from_slice(&(waiting as u32).to_ne_bytes());
-    if length >= ERROR {
-        block[IN_QUEUE..ERROR].copy_from_slice(&(waiting as u32).to_ne_bytes());
-    }
-    if length >= ERROR + 4 {
-        block[ERROR..ERROR + 4].copy_from_slice(&(-s.ops().take_error(s)).to_ne_bytes());
-    }
-    room.put(&block[..length])
-}
-
 /// TCP_FASTOPEN_KEY's value and how long it is.
 pub fn fastopen_key_bytes(slot: &Slot) -> ([u8; 2 * KEY], usize) {
     (words(slot, FASTOPEN_KEY), (load(slot, FASTOPEN_KEY_LENGTH) as usize).min(2 * KEY))

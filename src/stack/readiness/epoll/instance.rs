@@ -85,6 +85,23 @@ pub fn take_early(inner: i32) -> Vec<Early> {
     taken
 }
 
+/// The instances that the kernel alone knows the registrations of, and that are neither registered in another one nor have
+/// one registered: each is about to be two processes' own.
+pub fn plain() -> Vec<i32> {
+    let found: Vec<i32> = all().filter(|fd| !is_mixed(*fd)).collect();
+    let list = Held::new(|| EARLY.lock());
+    found.into_iter().filter(|fd| !list.iter().any(|e| e.outer == *fd || e.inner == *fd)).collect()
+}
+
+/// All descriptors that are known to be instances.
+fn all() -> impl Iterator<Item = i32> {
+    let words = INSTANCES[..=HIGHEST.load(Acquire)].iter().zip((0..).step_by(64));
+    words.flat_map(|(word, first)| {
+        let bits = word.load(Acquire);
+        (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| first + bit)
+    })
+}
+
 /// Is the descriptor known to be an instance?
 pub fn marked(fd: i32) -> bool {
     (fd as usize) < LIMIT && INSTANCES[fd as usize / 64].load(Relaxed) >> (fd as usize % 64) & 1 == 1
@@ -96,12 +113,7 @@ pub fn numbers(fd: i32) -> Vec<i32> {
     if !SEVERAL.load(Acquire) {
         return vec![fd];
     }
-    let words = INSTANCES[..=HIGHEST.load(Acquire)].iter().zip((0..).step_by(64));
-    let marked = words.filter_map(|(word, first)| match word.load(Acquire) {
-        0 => None,
-        bits => Some((0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| first + bit)),
-    });
-    let mut found: Vec<i32> = marked.flatten().filter(|other| *other != fd).collect();
+    let mut found: Vec<i32> = all().filter(|other| *other != fd).collect();
     // What is registered by one number can be changed by the other: one instance.
     let probe = if found.is_empty() { Err(Errno::ENOENT) } else { kernel::make_own(|| kernel::eventfd(0)) };
     match probe {
@@ -122,16 +134,21 @@ pub fn is_instance(fd: i32) -> bool {
     if marked(fd) || is_mixed(fd) {
         return true;
     }
-    // A descriptor that can be watched but is not registered: ENOENT from an instance, EINVAL from anything else.
-    let Ok(other) = kernel::eventfd(0) else { return false };
-    let answer = kernel::epoll_control(fd, libc::EPOLL_CTL_MOD, other, 0, 0);
-    let _ = kernel::close(other);
-    let found = answer == Err(Errno::ENOENT);
+    let found = kernel_knows(fd);
     if found {
         SEVERAL.store(true, Release);
         created(fd);
     }
     found
+}
+
+/// Does the kernel take the descriptor for an instance?
+pub fn kernel_knows(fd: i32) -> bool {
+    // A descriptor that can be watched but is not registered: ENOENT from an instance, EINVAL from anything else.
+    let Ok(other) = kernel::eventfd(0) else { return false };
+    let answer = kernel::epoll_control(fd, libc::EPOLL_CTL_MOD, other, 0, 0);
+    let _ = kernel::close(other);
+    answer == Err(Errno::ENOENT)
 }
 
 /// Runs the kernel's wait on an instance. None: it was called out, and the wait goes on in user space.

@@ -313,6 +313,20 @@ fn each_once(sets: &BTreeMap<i32, Arc<Set>>) -> impl Iterator<Item = &Arc<Set>> 
     sets.values().enumerate().filter(move |(at, set)| fresh(*at, set)).map(|(_, set)| set)
 }
 
+/// The process is about to be forked, and may allocate. What watches no socket of ours yet may be made to by either of the
+/// two: the other one has to learn of that, so both begin with a set.
+pub fn share_all() {
+    if network::opened().is_none() || process::borrowed() {
+        return;
+    }
+    for fd in instance::plain() {
+        // A number that was closed unseen is something else by now.
+        if !is_mixed(fd) && instance::kernel_knows(fd) {
+            let _ = set_for(fd);
+        }
+    }
+}
+
 /// Takes every lock, so that none is held by a thread that the child does not have.
 pub fn before_fork() {
     core::mem::forget(SETS.write());

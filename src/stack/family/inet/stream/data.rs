@@ -336,12 +336,16 @@ fn take(s: &Sock, m: &mut Incoming<'_>) -> Result<usize> {
     }
 }
 
-/// TCP_INQ: how many bytes are left, the end of the stream counting as one (tcp(7)).
+/// TCP_INQ (tcp(7)).
 fn tell_queue(s: &Sock, end: &End, m: &mut Incoming<'_>) {
     const TCP_CM_INQ: i32 = 36;
+    m.put_control(libc::IPPROTO_TCP, TCP_CM_INQ, &left(s, end).to_ne_bytes());
+}
+
+/// How many bytes are left, the end of the stream counting as one (tcp_inq_hint).
+pub fn left(s: &Sock, end: &End) -> i32 {
     let over = (end.rx().sent.fin.load(Acquire) != 0) as u64;
-    let left = (urgent::readable_now(s, end) + over).min(i32::MAX as u64) as i32;
-    m.put_control(libc::IPPROTO_TCP, TCP_CM_INQ, &left.to_ne_bytes());
+    (urgent::readable_now(s, end) + over).min(i32::MAX as u64) as i32
 }
 
 /// No byte waits after the first `skip`: is it the end, an error, or just not yet?

@@ -16,6 +16,7 @@ mod stamps;
 mod syn;
 mod transport;
 mod urgent;
+mod zerocopy_receive;
 
 use core::sync::atomic::Ordering::*;
 
@@ -174,6 +175,9 @@ impl SocketOps for Stream {
     }
 
     fn get_option(&self, s: &Sock, level: i32, name: i32, at: UserPtr, length_at: UserPtr) -> Option<Result<()>> {
+        if (level, name) == (libc::IPPROTO_TCP, libc::TCP_ZEROCOPY_RECEIVE) {
+            return Some(zerocopy_receive::get(s, at, length_at));
+        }
         filter::get_option(s, level, name, at, length_at)
     }
 

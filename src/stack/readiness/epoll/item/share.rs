@@ -162,6 +162,8 @@ impl Items {
             shared.asked_ms = now;
         }
         if shared.board.is_only_mine() || asks && shared.board.is_left_to_me() {
+            // What others wrote before they went stays.
+            self.catch_up(bells);
             self.unshare();
             return None;
         }
