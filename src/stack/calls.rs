@@ -110,7 +110,7 @@ pub fn connect(s: &Sock, at: UserPtr, length: i32) -> Result<()> {
     let address = address_in(at, length, &mut space)?;
     if family_of(address) == Some(s.family()) {
         if let Ok(name) = Name::parse(address, s.family()) {
-            if is_kernels(&name) && leaves(s) && !inet::dgram::keeps(s, &name) {
+            if is_kernels(&name) && leaves(s) && !inet::dgram::keeps(s, &name) && !inet::own::reaches(s, &name) {
                 if config::get().isolated && !network::is_resolver(&name) {
                     return Err(Errno::ENETUNREACH);
                 }
@@ -222,7 +222,8 @@ impl Vain {
 #[cold]
 fn fast_open_outside(s: &Sock, m: &mut Outgoing<'_>) -> Option<Result<usize>> {
     let stays = s.kind() != libc::SOCK_STREAM || s.slot.state.load(Acquire) != inet::state::CLOSE || !leaves(s);
-    let name = Name::parse(m.to, s.family()).ok().filter(|name| is_kernels(name) && !stays)?;
+    let outside = |name: &Name| is_kernels(name) && !stays && !inet::own::reaches(s, name);
+    let name = Name::parse(m.to, s.family()).ok().filter(outside)?;
     if config::get().isolated && !network::is_resolver(&name) {
         return Some(Err(Errno::ENETUNREACH));
     }

@@ -7,6 +7,7 @@
 mod diag;
 mod epoll;
 mod files;
+mod interfaces;
 mod maps;
 mod processes;
 mod sleep;
@@ -17,6 +18,7 @@ mod ticks;
 pub use diag::*;
 pub use epoll::*;
 pub use files::*;
+pub use interfaces::*;
 pub use maps::*;
 pub use processes::*;
 pub use sleep::*;

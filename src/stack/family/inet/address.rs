@@ -92,8 +92,12 @@ pub fn is_for_many(name: &Name) -> bool {
     }
 }
 
-/// The address that a socket without one sends from to reach `to` (the route's preferred source).
+/// The address that a socket without one sends from to reach `to` (the route's preferred source): the first of loopback's,
+/// or, to another address of this machine, that one.
 pub fn route_source(to: &Name) -> IpAddr {
+    if !to.is_loopback() && !to.is_any() && !is_for_many(to) {
+        return to.ip;
+    }
     match (to.ip, to.canonical()) {
         (IpAddr::V4(_), _) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         (IpAddr::V6(_), IpAddr::V4(_)) => IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),

@@ -3,6 +3,7 @@
 mod address;
 pub mod dgram;
 mod frame;
+pub mod own;
 mod program;
 pub mod reuseport;
 pub mod state;

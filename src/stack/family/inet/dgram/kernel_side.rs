@@ -118,6 +118,11 @@ pub fn connect(s: &Sock, to: Option<&Name>) -> Result<()> {
     }
 }
 
+/// Does the companion send from this address? That of a socket connected inside of the network has none.
+pub fn is_at(s: &Sock, name: &Name) -> bool {
+    address(s).is_some_and(|ip| ip.to_canonical() == name.canonical())
+}
+
 /// The companion's own address: a connected one's is that of the interface which its peer is reached through.
 pub fn address(s: &Sock) -> Option<IpAddr> {
     let (bytes, length) = kernel::getsockname(descriptor(s)?).ok()?;

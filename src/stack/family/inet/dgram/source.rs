@@ -3,11 +3,12 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::Ordering::*;
 
+use super::super::own;
 use super::cmsg::Control;
 use super::lookup::{bits, is_v4, Packet};
 use super::naming::{broadcasts_here, goes_out_here, is_broadcast, is_group};
 use super::place::MULTICAST_IF;
-use super::{opts, LOOPBACK};
+use super::{address, kernel_side, opts, LOOPBACK};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::config;
 use crate::network;
@@ -101,7 +102,7 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
                 } else {
                     Reach::Kernel
                 }
-            } else if v4.is_loopback() && !network::is_resolver(to) {
+            } else if is_here(s, to, connected) {
                 Reach::One
             } else {
                 Reach::Kernel
@@ -120,7 +121,7 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
             if six && own_v4 && !nowhere {
                 return Err(Errno::EAFNOSUPPORT);
             }
-            if v6.is_loopback() && !network::is_resolver(to) {
+            if is_here(s, to, connected) {
                 Reach::One
             } else if nowhere {
                 return Err(Errno::ENETUNREACH);
@@ -133,6 +134,16 @@ fn reachable_through(s: &Sock, to: &Name, connected: bool, asked: u32) -> Result
         return Err(Errno::ENETUNREACH);
     }
     Ok(reach)
+}
+
+/// Does this network carry what is sent to a single address? A connected socket stays with what its connect(2) found.
+fn is_here(s: &Sock, to: &Name, connected: bool) -> bool {
+    match to {
+        _ if network::is_resolver(to) => false,
+        _ if to.is_loopback() => true,
+        _ if connected => s.slot.local().canonical() == to.canonical() && !kernel_side::is_at(s, to),
+        _ => own::reaches(s, to),
+    }
 }
 
 /// The destination as it was given; none when it is the peer.
@@ -183,6 +194,7 @@ pub fn path(s: &Sock, to: &Name, connected: bool, control: &Control) -> Result<P
         let chosen = s.slot.extra[MULTICAST_IF].load(Acquire) as u32;
         match (v4, is_group(to.ip) && chosen != 0) {
             (true, true) => bits(IpAddr::V4(Ipv4Addr::from_bits(chosen))),
+            _ if reach == Reach::One => bits(address::route_source(to)),
             (true, false) => bits(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             _ => bits(IpAddr::V6(Ipv6Addr::LOCALHOST)),
         }
@@ -201,7 +213,11 @@ pub fn path(s: &Sock, to: &Name, connected: bool, control: &Control) -> Result<P
             source_port: own.port,
             destination,
             port: to.port,
-            interface: if reach == Reach::Kernel { 0 } else { LOOPBACK },
+            interface: match reach {
+                Reach::Kernel => 0,
+                Reach::All => LOOPBACK,
+                Reach::One => own::interface_of(s.fd, to.ip),
+            },
         },
         reach,
         connected,
@@ -221,7 +237,7 @@ fn check_source(source: u128, v4: bool) -> Result<u128> {
     match ip {
         _ if is_v4(source) != v4 => Err(Errno::EINVAL),
         IpAddr::V4(ip) if ip.is_multicast() || is_broadcast(IpAddr::V4(ip)) => Err(Errno::EINVAL),
-        ip if ip.is_loopback() => Ok(source),
+        ip if ip.is_loopback() || own::is_own(ip) => Ok(source),
         IpAddr::V4(_) => Err(Errno::ENETUNREACH),
         IpAddr::V6(_) => Err(Errno::EINVAL),
     }

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::super::own;
 use super::cmsg::HEADER;
 use super::lookup::{is_v4, name_of, v4_of};
 use super::naming::{is_broadcast, is_group};
@@ -119,19 +120,20 @@ pub fn tell(s: &Sock, record: &Record, out: &mut Builder) {
     }
     let six = s.family() == libc::AF_INET6;
     if six && opts::flag(slot, opts::IPV6_RECVPKTINFO) {
-        out.put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &told_info6(record));
+        out.put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &told_info6(s, record));
     }
     if is_v4(record.destination) {
-        tell_v4(slot, record, out);
+        tell_v4(s, record, out);
     } else {
-        tell_v6(slot, record, out);
+        tell_v6(s, record, out);
     }
 }
 
-fn told_info6(record: &Record) -> [u8; 20] {
+fn told_info6(s: &Sock, record: &Record) -> [u8; 20] {
     let mut info = [0; 20];
     info[..16].copy_from_slice(&record.destination.to_be_bytes());
-    info[16..].copy_from_slice(&(super::LOOPBACK).to_ne_bytes());
+    let to = name_of(record.destination, 0, libc::AF_INET6).ip;
+    info[16..].copy_from_slice(&own::interface_of(s.fd, to).to_ne_bytes());
     info
 }
 
@@ -139,7 +141,8 @@ fn encoded(name: &Name) -> ([u8; 28], usize) {
     name.encode()
 }
 
-fn tell_v4(slot: &Slot, record: &Record, out: &mut Builder) {
+fn tell_v4(s: &Sock, record: &Record, out: &mut Builder) {
+    let slot = s.slot;
     let destination = v4_of(record.destination);
     if opts::flag(slot, opts::IP_PKTINFO) {
         let mut info = [0; 12];
@@ -147,7 +150,8 @@ fn tell_v4(slot: &Slot, record: &Record, out: &mut Builder) {
         if record.flags & super::INTERFACE_KNOWN != 0 {
             let to_all = is_group(IpAddr::V4(destination)) || is_broadcast(IpAddr::V4(destination));
             let local = if to_all { Ipv4Addr::LOCALHOST } else { destination };
-            info[..4].copy_from_slice(&super::LOOPBACK.to_ne_bytes());
+            let interface = if to_all { super::LOOPBACK } else { own::interface_of(s.fd, IpAddr::V4(destination)) };
+            info[..4].copy_from_slice(&interface.to_ne_bytes());
             info[4..8].copy_from_slice(&local.octets());
         }
         info[8..].copy_from_slice(&destination.octets());
@@ -165,7 +169,8 @@ fn tell_v4(slot: &Slot, record: &Record, out: &mut Builder) {
     }
 }
 
-fn tell_v6(slot: &Slot, record: &Record, out: &mut Builder) {
+fn tell_v6(s: &Sock, record: &Record, out: &mut Builder) {
+    let slot = s.slot;
     if opts::flag(slot, opts::IPV6_RECVHOPLIMIT) {
         out.put_int(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, record.ttl as i32);
     }
@@ -179,7 +184,7 @@ fn tell_v6(slot: &Slot, record: &Record, out: &mut Builder) {
         out.put(libc::IPPROTO_IPV6, 11, &info.to_be_bytes());
     }
     if opts::flag(slot, opts::IPV6_2292PKTINFO) {
-        out.put(libc::IPPROTO_IPV6, libc::IPV6_2292PKTINFO, &told_info6(record));
+        out.put(libc::IPPROTO_IPV6, libc::IPV6_2292PKTINFO, &told_info6(s, record));
     }
     if opts::flag(slot, opts::IPV6_2292HOPLIMIT) {
         out.put_int(libc::IPPROTO_IPV6, libc::IPV6_2292HOPLIMIT, record.ttl as i32);
