@@ -201,6 +201,12 @@ impl End {
         End { conn, side, mode: conn.mode.load(Acquire) }
     }
 
+    /// The end that the word of a slot names; see [`super::Slot::conn_word`].
+    #[inline]
+    pub fn named(arena: &'static Arena, word: u32) -> Option<End> {
+        arena.conn((word & !(1 << 31)).wrapping_sub(1)).map(|conn| End::new(conn, (word >> 31) as usize))
+    }
+
     fn other(&self) -> usize {
         if self.mode & SELF != 0 {
             self.side
@@ -300,7 +306,7 @@ impl Direction {
     /// The consumer will look soon: has the line that the producer writes fetched meanwhile.
     #[inline]
     pub fn expect_look(&self) {
-        super::straight::prefetch(core::ptr::from_ref(&self.sent).cast());
+        super::ahead::prefetch(&self.sent);
     }
 
     /// Bytes that wait and that the consumer's buffer has no room for.

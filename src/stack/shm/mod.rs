@@ -3,6 +3,7 @@
 //! Everything in the arena is written by other processes as well, so every field is an atomic, every index is bounded
 //! before it is used, and no pointer is ever stored (design, invariant 7). Unsafe code stays inside this folder.
 
+mod ahead;
 mod arena;
 mod beds;
 mod board;

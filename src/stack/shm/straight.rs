@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
+use super::ahead::{prefetch, prefetch_for_write};
 use super::arena::Arena;
 use super::chunk::Chunk;
 use super::conn::Direction;
@@ -129,7 +130,7 @@ impl Direction {
     /// Somebody will write soon: has the line that tells of it fetched meanwhile.
     #[inline]
     pub fn expect_write(&self) {
-        prefetch_for_write(core::ptr::from_ref(&self.sent).cast());
+        prefetch_for_write(&self.sent);
     }
 
     /// Reads up to `want` bytes if all that wait, or all that is wanted, lies in the straight piece: `drain` copies them
@@ -183,35 +184,5 @@ impl Direction {
         self.found(waiting);
         consumer.straight.set(head, chunk.offset() + offset as usize, head + known);
         Some(known)
-    }
-}
-
-/// Asks for a line to read, without waiting for it.
-#[inline(always)]
-pub(super) fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no effect that a program could see, whatever the address.
-    unsafe {
-        core::arch::asm!("prefetcht0 [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
-    unsafe {
-        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
-    }
-}
-
-/// Asks for a line to write to, without waiting for it.
-#[inline(always)]
-fn prefetch_for_write(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no effect that a program could see, whatever the address.
-    unsafe {
-        core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
-    unsafe {
-        core::arch::asm!("prfm pstl1keep, [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
     }
 }

@@ -1,6 +1,7 @@
 //! Looking for a short while before sleeping.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::config;
 use crate::kernel;
@@ -12,6 +13,13 @@ const LONG_SPIN_NS: u64 = 50_000;
 const WAKE_UP_NS: u64 = 50_000;
 /// The spin of a waiter whose last waits were long.
 const SHORT_SPIN_NS: u64 = 1_500;
+/// A yield that took so long let others run for whole slices: the machine has more to do than it has cores, and who sleeps
+/// runs before them when it is woken, where who yields waits for its turn behind all of them.
+const CROWDED_NS: u64 = 1_000_000;
+/// As much or more, by the processor's counter.
+const CROWDED_TICKS: u64 = if cfg!(target_arch = "x86_64") { 1 << 22 } else { 1 << 17 };
+/// For so many times as long as such a yield took nobody of this process yields again.
+const CROWDED_REST: u64 = 30;
 /// Looks without a pause: a pause takes 50 ns on some processors, which is a third of a trip between two cores.
 const LOOKS: u32 = 64;
 /// The same where a look is the shortest that there is.
@@ -28,6 +36,9 @@ const SAME_CORE: u32 = 8;
 const MANY: usize = 4;
 /// One wait out of so many has all pauses again, to see whether that still is so.
 const PROBE: u32 = 256;
+
+/// Until when nobody of this process yields, by the monotonic clock in nanoseconds: the machine is crowded.
+static CROWDED_UNTIL: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// How well spinning did on this thread, 0 (never) to 16; the top half spins long.
@@ -71,9 +82,16 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
     if credit == 0 && configured.is_none() {
         return false;
     }
+    if configured.is_none() && is_crowded() {
+        return false;
+    }
     if !all {
         // The one that is waited for most likely runs now; no clock is needed to see that.
+        let before = kernel::ticks();
         kernel::yield_now();
+        if kernel::ticks().wrapping_sub(before) >= CROWDED_TICKS {
+            note_crowd(kernel::now_ns(), CROWDED_NS);
+        }
         if ready() {
             signal::set_yields(yields.wrapping_add(1).max(1));
             return true;
@@ -104,7 +122,11 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
             break false;
         }
     };
-    let took = kernel::now_ns() - start;
+    let end = kernel::now_ns();
+    let took = end - start;
+    if took >= CROWDED_NS {
+        note_crowd(end, took);
+    }
     if won {
         // A yield that let others run for long was no short wait: sleeping comes back sooner.
         let fast = took < 2 * LONG_SPIN_NS;
@@ -117,6 +139,19 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
         signal::set_yields(0);
     }
     won
+}
+
+/// A yield that ended `now` let others run for `took`.
+#[cold]
+fn note_crowd(now: u64, took: u64) {
+    CROWDED_UNTIL.store(now + took.saturating_mul(CROWDED_REST), Relaxed);
+}
+
+/// Did a yield let others run for whole slices not long ago?
+#[inline]
+fn is_crowded() -> bool {
+    let until = CROWDED_UNTIL.load(Relaxed);
+    until != 0 && kernel::now_ns() < until
 }
 
 /// Looks with a pause after each for about a microsecond.

@@ -5,12 +5,31 @@ use core::sync::atomic::Ordering::*;
 
 use super::poll::{IN, OUT};
 use super::{low_water, state};
-use crate::shm::{Arena, Conn, Direction, EndState, Slot, SlotFlags};
+use crate::shm::{Arena, Conn, Direction, End, EndState, Slot, SlotFlags};
 use crate::socket::Sock;
+
+/// The word of `Slot::extra` that names the socket which an epoll set told after this one: its number + 1 and the word of its
+/// connection; 0 for none.
+const TOLD_NEXT: usize = 27;
+
+/// A socket that an epoll set watches is being read: the one that was told after it comes next.
+#[inline]
+pub fn expect_next(s: &Sock, end: &End) {
+    let told = s.slot.extra[TOLD_NEXT].load(Relaxed);
+    let next = s.arena.slot(((told >> 32) as u32).wrapping_sub(1));
+    match next.zip(End::named(s.arena, told as u32)) {
+        Some((slot, end)) => {
+            slot.expect_use();
+            end.expect_use();
+        }
+        None => end.tx().expect_write(),
+    }
+}
 
 /// What can be kept of a connection from one look to the next. Each look finds out whether it still is the socket's.
 #[derive(Clone, Copy)]
 pub struct Calm {
+    number: u32,
     slot: &'static Slot,
     conn: &'static Conn,
     own: &'static EndState,
@@ -30,7 +49,7 @@ impl Calm {
         let (generation, conn_word) = (slot.generation.load(Relaxed), slot.conn_word());
         let end = s.end().filter(|end| end.mode == 0)?;
         let (own, far, rx, tx) = (end.own(), end.far(), end.rx(), end.tx());
-        Some(Calm { slot, conn: end.conn, own, far, rx, tx, arena: s.arena, generation, conn_word })
+        Some(Calm { number: s.number, slot, conn: end.conn, own, far, rx, tx, arena: s.arena, generation, conn_word })
     }
 
     /// Is it the same connection, and did nothing happen to it that a reader has to know of beside what arrives? Not 0 if
@@ -106,6 +125,13 @@ impl Calm {
     #[inline(always)]
     pub fn waits_since(&self, seen: u64) -> u64 {
         self.rx.waits_since(seen >> 8)
+    }
+
+    /// The socket that is told next after this one: most likely it is used next, too.
+    #[inline]
+    pub fn is_followed_by(&self, next: Option<&Calm>) {
+        let told = next.map_or(0, |next| (next.number as u64 + 1) << 32 | next.conn_word as u64);
+        self.slot.extra[TOLD_NEXT].store(told, Relaxed);
     }
 
     /// The next look comes soon: has the line that the far side writes fetched meanwhile.

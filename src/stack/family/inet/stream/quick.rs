@@ -5,7 +5,7 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{poll, state};
+use super::{calm, poll, state};
 use crate::kernel;
 use crate::options;
 use crate::process;
@@ -114,8 +114,7 @@ fn take(s: &Sock, length: usize, flags: i32, drain: impl FnOnce(*const u8, usize
     }
     let got = rx.take_straight(s.arena, process::alone(slot), length, drain)?;
     if slot.has(SlotFlags::WATCHED) {
-        // Most likely it answers, and whoever waits for that looks at many sockets in turn, not at this one all the time.
-        end.tx().expect_write();
+        calm::expect_next(s, &end);
     }
     wait::ring(s, &rx.shared.writer_armed);
     Some(got)

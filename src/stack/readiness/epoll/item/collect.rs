@@ -66,12 +66,37 @@ impl Items {
     /// Tells up to `into.len()` events. What was looked at comes last with the next look, so that nobody starves where there
     /// are more than can be looked at.
     pub fn collect(&mut self, into: &mut [libc::epoll_event]) -> usize {
-        let (mut newest, mut idlers, mut visited, mut leave) = (0, 0, 0, false);
-        let start = if self.active.len() > 1 { kernel::ticks() } else { u64::MAX };
+        let room = into.len().max(CHOICE);
+        let alone = self.active.len() <= 1;
+        let mut start = if alone { u64::MAX } else { kernel::ticks() };
+        let (mut visited, mut idlers) = self.look(room);
+        if !self.line.is_empty() && self.line.iter().all(|found| found.since > start) {
+            // All of it came while the items were looked at, one after the other: one that had been passed by may have had
+            // something before.
+            start = kernel::ticks();
+            (visited, idlers) = self.look(room);
+        }
+        if self.line.iter().any(|found| found.since <= start) {
+            // For the same reason what came meanwhile is left to the next wait.
+            self.line.retain(|found| found.since <= start);
+        }
+        let count = self.line_up(into, start);
+        if visited < self.active.len() {
+            self.active.rotate_left(visited);
+        }
+        if idlers > CROWD {
+            self.settle();
+        }
+        count
+    }
+
+    /// Looks for up to `room` events; gives how many of the active items were looked at, and how many have had nothing for
+    /// long.
+    fn look(&mut self, room: usize) -> (usize, usize) {
+        let (mut idlers, mut visited, mut leave) = (0, 0usize, false);
         let patience = self.patience();
         let Items { slots, active, line, .. } = self;
         line.clear();
-        let room = into.len().max(CHOICE);
         let (first, second) = active.as_slices();
         for part in [first, second] {
             for (at, id) in part.iter().enumerate() {
@@ -100,26 +125,16 @@ impl Items {
                     continue;
                 }
                 let (since, event) = (item.since(found), libc::epoll_event { events: found, u64: item.data });
-                newest = newest.max(since);
                 item.idle = 0;
                 line.push(Found { since, turn: line.len() as u32, id: *id, event, now });
             }
         }
-        if newest > start && line.len() < room {
-            self.collect_older(newest, visited, room);
-        }
-        let count = self.line_up(into, start);
-        if visited < self.active.len() {
-            self.active.rotate_left(visited);
-        }
         if leave {
-            let slots = &self.slots;
+            let (all, slots) = (active.len(), &self.slots);
             self.active.retain(|id| slots[*id as usize].as_ref().is_some_and(|item| item.active));
+            visited = visited.saturating_sub(all - self.active.len());
         }
-        if idlers > CROWD {
-            self.settle();
-        }
-        count
+        (visited, idlers)
     }
 
     /// The event that [`Items::collect`] told last is not told after all: the item comes first with the next.
@@ -133,28 +148,6 @@ impl Items {
         Some(id)
     }
 
-    /// Something came while the items were looked at, one after the other: what came before it to one that had been passed
-    /// by is told with it.
-    #[cold]
-    fn collect_older(&mut self, newest: u64, visited: usize, most: usize) {
-        let Items { slots, active, line, .. } = self;
-        for id in active.iter().take(visited) {
-            let Some(item) = slots.get_mut(*id as usize).and_then(Option::as_mut) else { continue };
-            if line.len() == most {
-                return;
-            }
-            if item.is_silent() || line.iter().any(|found| found.id == *id) {
-                continue;
-            }
-            let (found, now) = item.tell();
-            let since = if found != 0 { item.since(found) } else { 0 };
-            if since != 0 && since < newest {
-                let event = libc::epoll_event { events: found, u64: item.data };
-                line.push(Found { since, turn: line.len() as u32, id: *id, event, now });
-            }
-        }
-    }
-
     /// Puts what was found in order. What is told by its level goes back to the end of the line at once (ep_send_events),
     /// and keeps that place until a wait finds nothing; `start` is that end, MAX where one stands alone.
     fn line_up(&mut self, into: &mut [libc::epoll_event], start: u64) -> usize {
@@ -163,10 +156,14 @@ impl Items {
             line.sort_unstable_by_key(|found| (found.since, found.turn));
         }
         line.truncate(into.len());
+        let mut before: Option<Calm> = None;
         for (at, (place, found)) in into.iter_mut().zip(line.iter()).enumerate() {
             *place = found.event;
             *last = Some(found.id);
             let Some(item) = slots[found.id as usize].as_mut() else { continue };
+            if let Some(calm) = item.calm {
+                before.replace(calm).iter().for_each(|before| before.is_followed_by(Some(&calm)));
+            }
             item.is_told(found.now);
             item.kept = match item.is_told_by_level() {
                 true if start == u64::MAX => found.since,
@@ -177,6 +174,7 @@ impl Items {
                 told.push(found.id);
             }
         }
+        before.iter().for_each(|last| last.is_followed_by(None));
         line.len()
     }
 }
