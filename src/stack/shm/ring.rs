@@ -303,6 +303,7 @@ mod tests {
         let (_arena, way) = direction();
         for (ticks, from) in [(5, 0), (7, 10)] {
             way.comes(from, ticks);
+            way.producer.stamp.store(ticks, Relaxed);
             way.sent.tail.store(from + 10, Relaxed);
             assert_eq!(way.waits_since(0), 5);
         }

@@ -11,11 +11,13 @@ use super::conn::Direction;
 use crate::kernel;
 
 impl Direction {
-    /// Bytes, or the end of the stream, come at `position`, at `ticks`. Before they are published.
+    /// Bytes, or the end of the stream, come at `position`, at `ticks`. Before they are published, and before the time of the
+    /// last write is noted.
     #[inline(always)]
     pub(super) fn comes(&self, position: u64, ticks: u64) {
         let sent = &self.sent;
-        sent.came_before.store(sent.came.load(Relaxed), Relaxed);
+        // From the producer's own notes: a load from the line that is polled would wait for it.
+        sent.came_before.store(self.producer.stamp.load(Relaxed), Relaxed);
         sent.came_at.store(position, Relaxed);
         sent.came.store(ticks, Relaxed);
     }
