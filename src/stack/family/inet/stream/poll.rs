@@ -115,6 +115,11 @@ fn listener_ready(s: &Sock) -> u32 {
     if on_the_way == 0 && extra[connect::EMPTY_AT].load(Relaxed) == arrivals + 1 {
         return 0;
     }
+    if s.fd < 0 {
+        // A process that closed it and watches it still, as others have it. There is nothing to ask the kernel by, and
+        // nothing may be noted for those who can.
+        return if connect::may_be_queued(arrivals) { IN } else { 0 };
+    }
     let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
     match kernel::ppoll(&mut fds, Some(0), None) {
         Ok(1) if fds[0].revents & libc::POLLIN != 0 => IN,
