@@ -45,6 +45,8 @@ thread_local! {
     static CREDIT: Cell<u32> = const { Cell::new(8) };
     /// How long the last spin took that was in vain, in nanoseconds.
     static SPENT: Cell<u64> = const { Cell::new(0) };
+    /// The last yield was a long one.
+    static LONG_YIELD: Cell<bool> = const { Cell::new(false) };
     /// The call's short way has spun in vain, and its whole way need not do so again.
     static SPUN: Cell<bool> = const { Cell::new(false) };
 }
@@ -126,6 +128,8 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
     let took = end - start;
     if took >= CROWDED_NS {
         note_crowd(end, took);
+    } else {
+        let _ = LONG_YIELD.try_with(|l| l.set(false));
     }
     if won {
         // A yield that let others run for long was no short wait: sleeping comes back sooner.
@@ -141,10 +145,12 @@ fn spin_for(quick: u32, sockets: usize, mut ready: impl FnMut() -> bool) -> bool
     won
 }
 
-/// A yield that ended `now` let others run for `took`.
+/// A yield that ended `now` let others run for `took`. One alone may have been the machine's own pause.
 #[cold]
 fn note_crowd(now: u64, took: u64) {
-    CROWDED_UNTIL.store(now + took.saturating_mul(CROWDED_REST), Relaxed);
+    if LONG_YIELD.try_with(|l| l.replace(true)).unwrap_or(false) {
+        CROWDED_UNTIL.store(now + took.saturating_mul(CROWDED_REST), Relaxed);
+    }
 }
 
 /// Did a yield let others run for whole slices not long ago?
