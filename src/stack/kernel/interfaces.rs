@@ -4,6 +4,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{close, interface_index, open, read, sys};
 
+/// The loopback interface's index, in every network namespace.
+pub const LOOPBACK: u32 = 1;
+
 /// The index of the interface that has the address; `fd` is any socket. None: none of the first hundred or so that an
 /// address is asked for has it.
 pub fn interface_of(fd: i32, ip: IpAddr) -> Option<u32> {

@@ -35,7 +35,7 @@ impl End {
 
 /// Has the line in which something begins brought here, to be read.
 #[inline(always)]
-pub(super) fn prefetch<T>(of: *const T) {
+pub(in crate::shm) fn prefetch<T>(of: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch has no effect that a program could see, whatever the address.
     unsafe {
@@ -50,7 +50,7 @@ pub(super) fn prefetch<T>(of: *const T) {
 
 /// As [`prefetch`], to be written.
 #[inline(always)]
-pub(super) fn prefetch_for_write<T>(of: *const T) {
+pub(in crate::shm) fn prefetch_for_write<T>(of: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as above.
     unsafe {

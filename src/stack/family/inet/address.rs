@@ -76,7 +76,7 @@ pub fn needs_scope(ip: IpAddr) -> bool {
 }
 
 /// The interface that a name tells, where it means something.
-fn scope_of(name: &Name) -> u32 {
+pub fn scope_of(name: &Name) -> u32 {
     if needs_scope(name.ip) {
         name.scope
     } else {

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::*;
 
 use super::state;
 use crate::abi::Name;
-use crate::kernel;
+use crate::kernel::{self, LOOPBACK};
 use crate::names::{Kind, Names};
 use crate::options;
 use crate::shm::Slot;
@@ -53,7 +53,6 @@ pub fn is_own(ip: IpAddr) -> bool {
 /// The index of the interface that something sent to `ip` comes through: loopback, or the one that has the address
 /// (inet_iif: although such a datagram goes through loopback, the kernel shows the interface of the address).
 pub fn interface_of(fd: i32, ip: IpAddr) -> u32 {
-    const LOOPBACK: u32 = 1;
     match ip.to_canonical() {
         ip if ip.is_loopback() || ip.is_multicast() || ip.is_unspecified() => LOOPBACK,
         ip => kernel::interface_of(fd, ip).unwrap_or(LOOPBACK),

@@ -9,11 +9,10 @@ use super::super::value;
 use super::sticky_source_bytes;
 use crate::abi::Result;
 use crate::family::inet::dgram::Builder;
+use crate::kernel::LOOPBACK;
 use crate::shm::Slot;
 use crate::socket::Sock;
 
-/// The loopback interface's index.
-const LOOPBACK: u32 = 1;
 const IPV6_FLOWINFO_NAME: i32 = 11;
 
 /// The connector's slot, on a socket that was accepted: such a one knows what came.

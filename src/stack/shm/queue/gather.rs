@@ -2,7 +2,8 @@
 
 use core::sync::atomic::Ordering::*;
 
-use super::{fetch_line, pack, units_in, Place, Queue, Span, Told, FULL, INLINE, LAP_AT, STATE, UNIT};
+use super::{pack, units_in, Place, Queue, Span, Told, FULL, INLINE, LAP_AT, STATE, UNIT};
+use crate::shm::ahead::prefetch;
 
 /// How many cells ahead are fetched to be read.
 const AHEAD: u32 = 8;
@@ -94,7 +95,7 @@ impl Queue {
     #[inline]
     fn fetch_payload(&self, (number, unit): Place, length: usize) {
         if let Some(payload) = self.piece(number, unit, length) {
-            (0..payload.len()).step_by(UNIT).for_each(|at| fetch_line(payload.start().wrapping_add(at), false));
+            (0..payload.len()).step_by(UNIT).for_each(|at| prefetch(payload.start().wrapping_add(at)));
         }
     }
 }

@@ -29,6 +29,7 @@ mod walk;
 
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
+use super::ahead::{prefetch, prefetch_for_write};
 use super::arena::Arena;
 use super::chunk::{Chunk, CLASS_SIZES};
 
@@ -223,9 +224,14 @@ impl Queue {
     /// Has both lines of a cell brought here.
     #[inline]
     fn fetch(&self, number: u32, to_write: bool) {
-        let cell = core::ptr::from_ref(self.cell(number)).cast::<u8>();
-        fetch_line(cell, to_write);
-        fetch_line(cell.wrapping_add(UNIT), to_write);
+        let cell = self.cell(number);
+        if to_write {
+            prefetch_for_write(cell);
+            prefetch_for_write(&cell.bytes);
+        } else {
+            prefetch(cell);
+            prefetch(&cell.bytes);
+        }
     }
 
     #[inline]
@@ -259,23 +265,6 @@ impl Queue {
         let (cells, units) = self.distance(ends.head.load(Acquire), ends.tail.load(Acquire));
         charge(cells.min(self.cells), units.min(self.units))
     }
-}
-
-/// Has a line brought here while the program does something else, to be written or to be read.
-#[inline]
-fn fetch_line(line: *const u8, to_write: bool) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which never fails. The intrinsic makes a plain read of a hint to write.
-    unsafe {
-        use core::arch::{asm, x86_64::_mm_prefetch, x86_64::_MM_HINT_T0};
-        if to_write {
-            asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-        } else {
-            _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (line, to_write);
 }
 
 #[inline]

@@ -4,10 +4,11 @@
 use core::sync::atomic::{fence, Ordering::*};
 
 use super::{
-    charge, fetch_line, next_in, pack, units_in, units_of, units_of_class, Cell, Packed, Place, Queue, Span, CLAIMED,
-    DONE, END, FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
+    charge, next_in, pack, units_in, units_of, units_of_class, Cell, Packed, Place, Queue, Span, CLAIMED, DONE, END,
+    FULL, LAP_AT, MAX_ATTEMPTS, STATE, TAKEN, TID, TID_AT, UNITS_AT,
 };
 use crate::kernel::ticks;
+use crate::shm::ahead::prefetch_for_write;
 use crate::shm::chunk::NO_CHUNK;
 use crate::shm::tid;
 
@@ -79,8 +80,8 @@ impl Queue {
             }
             let (cell, payload) = (self.cell(place.0), self.payload(place, length));
             // On their way while the claim is made: a consumer that waits has the cell.
-            fetch_line(core::ptr::from_ref(cell).cast(), true);
-            fetch_line(payload.start(), true);
+            prefetch_for_write(cell);
+            prefetch_for_write(payload.start());
             let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
             if claims.compare_exchange(before, claim, AcqRel, Relaxed).is_err() {
                 continue;
@@ -123,8 +124,8 @@ impl Queue {
         let cell = self.cell(number);
         let span = self.piece(number, unit, length)?;
         // On their way while the claim is made: a consumer that waits has the cell.
-        fetch_line(core::ptr::from_ref(cell).cast(), true);
-        fetch_line(span.start(), true);
+        prefetch_for_write(cell);
+        prefetch_for_write(span.start());
         let claim = lap << LAP_AT | (tid() as u64 & TID) << TID_AT | (need as u64) << UNITS_AT | CLAIMED;
         if claims.compare_exchange(before, claim, AcqRel, Relaxed).is_err() {
             return None;

@@ -32,6 +32,7 @@ use core::sync::atomic::Ordering::*;
 use super::{address, reuseport, state};
 use crate::abi::{Errno, Name, Result};
 use crate::family::ops::{forward, Incoming, Outgoing, SocketOps};
+use crate::kernel::LOOPBACK;
 use crate::names::{ports, Kind, Names};
 use crate::shm::views::UserPtr;
 use crate::shm::{Arena, Slot, SlotFlags};
@@ -99,9 +100,6 @@ const SPECIAL_SLOW: u64 = 16;
 const PEEKED: u16 = 1;
 /// In a record's flags: the interface is told, since somebody wanted to know it when the datagram came.
 const INTERFACE_KNOWN: u16 = 2;
-
-/// The loopback interface's index, in every network namespace.
-const LOOPBACK: u32 = 1;
 
 /// The ops of SOCK_DGRAM / IPPROTO_UDP.
 pub static OPS: Dgram = Dgram;

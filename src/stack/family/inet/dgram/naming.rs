@@ -50,11 +50,6 @@ fn through_here(s: &Sock, named: [u32; 3]) -> bool {
     }
 }
 
-/// The interface that a name tells, kept where it means something only.
-fn scoped(name: Name) -> Name {
-    Name { scope: if needs_scope(name.ip) { name.scope } else { 0 }, ..name }
-}
-
 /// bind(2) (__inet_bind, __inet6_bind).
 pub fn bind(s: &Sock, given: &[u8]) -> Result<()> {
     let mut name = address::for_bind(s, given)?;
@@ -161,7 +156,8 @@ pub fn connect(s: &Sock, given: &[u8]) -> Result<()> {
         _ => {}
     }
     automatic(s)?;
-    let mut to = scoped(peer_of(s, given)?);
+    let mut to = peer_of(s, given)?;
+    to.scope = address::scope_of(&to);
     to.ip = source::not_any(s, to.ip);
     bind_to_scope(s, &to)?;
     let outside = source::reachable(s, &to, false)? == Reach::Kernel;

@@ -93,21 +93,12 @@ fn spins_in_vain(s: &Sock) -> bool {
     if config::get().spin_ns == Some(0) || s.slot.has(SlotFlags::SHARED) {
         return false;
     }
-    let extra = &s.slot.extra;
-    // In this order: who is not on the way any more has been counted.
-    let on_the_way = extra[connect::ON_THE_WAY].load(Acquire);
-    let arrivals = extra[connect::ARRIVALS].load(Acquire);
-    if connect::may_be_queued(arrivals) {
+    let counted = || s.slot.extra[connect::ARRIVALS].load(Acquire);
+    if connect::may_be_queued(counted()) {
         return false;
     }
-    if on_the_way != 0 || extra[connect::EMPTY_AT].load(Relaxed) != arrivals + 1 {
-        let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
-        if !matches!(kernel::ppoll(&mut fds, Some(0), None), Ok(0)) {
-            return false;
-        }
-        extra[connect::EMPTY_AT].store(arrivals + 1, Relaxed);
-    }
-    !wait::spin(|| extra[connect::ARRIVALS].load(Acquire) != arrivals || s.slot.state.load(Relaxed) != state::LISTEN)
+    let connect::Queue::Empty(arrivals) = connect::queue(s) else { return false };
+    !wait::spin(|| counted() != arrivals || s.slot.state.load(Relaxed) != state::LISTEN)
 }
 
 /// Sleeps until a connection is in the queue: one may become due meanwhile.

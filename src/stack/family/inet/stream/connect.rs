@@ -7,7 +7,7 @@ use super::super::reuseport;
 use super::{address, close, deferred, filter, state};
 use crate::abi::{family_of, Errno, Name, Result};
 use crate::family::ops::Outgoing;
-use crate::kernel;
+use crate::kernel::{self, LOOPBACK};
 use crate::names::table::claim_of;
 use crate::names::{ports, timewait, Kind, Names};
 use crate::network::called;
@@ -109,9 +109,6 @@ pub fn with_data(s: &Sock, m: &mut Outgoing<'_>) -> Result<()> {
     }
     connect(s, m.to, s.nonblocking() || m.flags & libc::MSG_DONTWAIT != 0)
 }
-
-/// The loopback interface's index, in every network namespace.
-const LOOPBACK: u32 = 1;
 
 enum Target {
     Nobody,
@@ -317,6 +314,41 @@ fn reach(s: &Sock, number: u32, listener: &'static Slot, sleeps: bool) -> Result
 /// Does [`ARRIVALS`] say that something is in the queue? Only a guess, as who counts comes after who acts, and may be killed.
 pub fn may_be_queued(arrivals: u64) -> bool {
     (arrivals as u32).wrapping_sub((arrivals >> 32) as u32) as i32 > 0
+}
+
+/// What is known of a listener's queue.
+pub enum Queue {
+    /// Nothing is in it, as of this state of [`ARRIVALS`].
+    Empty(u64),
+    /// Somebody can be accepted.
+    Waits,
+    /// The kernel does not say.
+    Unknown,
+}
+
+/// Looks at a listener's queue: asks the kernel where nothing is known, and notes what it says.
+pub fn queue(s: &Sock) -> Queue {
+    let extra = &s.slot.extra;
+    // In this order: who is not on the way any more has been counted.
+    let on_the_way = extra[ON_THE_WAY].load(Acquire);
+    let arrivals = extra[ARRIVALS].load(Acquire);
+    if on_the_way == 0 && extra[EMPTY_AT].load(Relaxed) == arrivals + 1 {
+        return Queue::Empty(arrivals);
+    }
+    if s.fd < 0 {
+        // A process that closed it and watches it still, as others have it. There is nothing to ask the kernel by, and
+        // nothing may be noted for those who can.
+        return if may_be_queued(arrivals) { Queue::Waits } else { Queue::Empty(arrivals) };
+    }
+    let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
+    match kernel::ppoll(&mut fds, Some(0), None) {
+        Ok(1) if fds[0].revents & libc::POLLIN != 0 => Queue::Waits,
+        Ok(0) => {
+            extra[EMPTY_AT].store(arrivals + 1, Relaxed);
+            Queue::Empty(arrivals)
+        }
+        _ => Queue::Unknown,
+    }
 }
 
 /// The queue of a socket that begins to listen is empty, whatever it had before.

@@ -108,26 +108,9 @@ pub fn ready(s: &Sock) -> u32 {
 
 fn listener_ready(s: &Sock) -> u32 {
     deferred::show_due(s);
-    let extra = &s.slot.extra;
-    // In this order: who is not on the way any more has been counted.
-    let on_the_way = extra[connect::ON_THE_WAY].load(Acquire);
-    let arrivals = extra[connect::ARRIVALS].load(Acquire);
-    if on_the_way == 0 && extra[connect::EMPTY_AT].load(Relaxed) == arrivals + 1 {
-        return 0;
-    }
-    if s.fd < 0 {
-        // A process that closed it and watches it still, as others have it. There is nothing to ask the kernel by, and
-        // nothing may be noted for those who can.
-        return if connect::may_be_queued(arrivals) { IN } else { 0 };
-    }
-    let mut fds = [libc::pollfd { fd: s.fd, events: libc::POLLIN, revents: 0 }];
-    match kernel::ppoll(&mut fds, Some(0), None) {
-        Ok(1) if fds[0].revents & libc::POLLIN != 0 => IN,
-        Ok(0) => {
-            extra[connect::EMPTY_AT].store(arrivals + 1, Relaxed);
-            0
-        }
-        _ => 0,
+    match connect::queue(s) {
+        connect::Queue::Waits => IN,
+        connect::Queue::Empty(_) | connect::Queue::Unknown => 0,
     }
 }
 
